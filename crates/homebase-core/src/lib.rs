@@ -1,0 +1,16 @@
+//! The vocabulary of the fleet: identifiers, fingerprints, backoff, error chains.
+//!
+//! Nothing here does I/O, reads a clock or the environment, or draws a random number: time and jitter
+//! are arguments.
+
+pub mod backoff;
+pub mod chain;
+pub mod fingerprint;
+pub mod name;
+pub mod retry;
+
+pub use backoff::Backoff;
+pub use chain::Chain;
+pub use fingerprint::Fingerprint;
+pub use name::{ClusterId, ClusterUid, InvalidName, ObjectKey};
+pub use retry::Retry;

@@ -1,0 +1,218 @@
+//! Turns what a session knows into the conditions of a `WorkCluster`. Values that need an answer of the
+//! cluster become Unknown when it does not answer: never True, never false by silence.
+
+use homebase_api::conditions::work_cluster::{
+    CRDsInstalled, CredentialsValid, IdentityVerified, Reachable, Ready, Synced,
+};
+use homebase_api::conditions::{ConditionStatus, NewCondition, Reason};
+
+use crate::session::{Crds, Failure, FailureReason, Session, State, Verdict};
+
+#[cfg(test)]
+mod tests;
+
+/// Why a registration cannot be used at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// The reason of `CredentialsValid`.
+    pub reason: CredentialsValid,
+    /// All faults in words, with the fix, without values.
+    pub message: String,
+}
+
+/// The conditions of a registration that cannot be used.
+pub fn of_unusable(unusable: &Unusable, generation: i64) -> Vec<NewCondition> {
+    let credentials =
+        NewCondition::new(ConditionStatus::False, unusable.reason, unusable.message.clone(), generation);
+    let ready = Ready::InvalidRegistration;
+    vec![credentials, NewCondition::new(ConditionStatus::False, ready, unusable.message.clone(), generation)]
+}
+
+/// One finding about a cluster before it becomes a condition.
+struct Finding<R> {
+    status: ConditionStatus,
+    reason: R,
+    message: String,
+}
+
+impl<R: Reason> Finding<R> {
+    fn new(status: ConditionStatus, reason: R, message: impl Into<String>) -> Self {
+        Self { status, reason, message: message.into() }
+    }
+
+    /// The same finding once the cluster does not answer: it was so, and nobody knows whether it still is.
+    fn aged(mut self, lost: bool) -> Self {
+        if lost && self.status != ConditionStatus::Unknown {
+            self.message =
+                format!("not known while the cluster does not answer; last known: {}", self.message);
+            self.status = ConditionStatus::Unknown;
+        }
+        self
+    }
+
+    fn condition(&self, generation: i64) -> NewCondition {
+        NewCondition::new(self.status, self.reason, self.message.clone(), generation)
+    }
+}
+
+/// The conditions of a cluster that has a session. What was never found out has no condition.
+pub fn of_session(session: &Session, generation: i64) -> Vec<NewCondition> {
+    let lost = is_lost(session);
+    let mut conditions = vec![ready(session).condition(generation)];
+    conditions.extend(reachable(session).map(|finding| finding.condition(generation)));
+    conditions.extend(credentials(session).map(|finding| finding.condition(generation)));
+    conditions.extend(identity(session).map(|finding| finding.aged(lost).condition(generation)));
+    if session.verdict().is_some_and(Verdict::is_trusted) {
+        conditions.push(crds(session).aged(lost).condition(generation));
+        conditions.push(synced(session).aged(lost).condition(generation));
+    }
+    conditions
+}
+
+fn is_lost(session: &Session) -> bool {
+    session.state() == State::Unreachable
+}
+
+/// An answer that refuses us is an answer all the same.
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(failure.reason, FailureReason::Unauthorized | FailureReason::Forbidden)
+}
+
+fn reachable(session: &Session) -> Option<Finding<Reachable>> {
+    match session.failure() {
+        Some(failure) if is_lost(session) && !is_refusal(failure) => {
+            let reason = match failure.reason {
+                FailureReason::Dns => Reachable::DNSFailure,
+                FailureReason::ConnectTimeout => Reachable::ConnectTimeout,
+                FailureReason::DestinationRefused | FailureReason::ConnectionRefused => {
+                    Reachable::ConnectionRefused
+                }
+                FailureReason::Tls => Reachable::TLSFailure,
+                FailureReason::ResponseTimeout => Reachable::ResponseTimeout,
+                FailureReason::ServerError | FailureReason::Unauthorized | FailureReason::Forbidden => {
+                    Reachable::ServerError
+                }
+            };
+            Some(Finding::new(ConditionStatus::False, reason, failure.message.clone()))
+        }
+        Some(failure) if !is_refusal(failure) && session.last_seen().is_none() => None,
+        None if session.last_seen().is_none() => None,
+        _ => Some(Finding::new(ConditionStatus::True, Reachable::ProbeSucceeded, "the apiserver answers")),
+    }
+}
+
+fn credentials(session: &Session) -> Option<Finding<CredentialsValid>> {
+    let accepted = Finding::new(ConditionStatus::True, CredentialsValid::Valid, "the apiserver accepts them");
+    match session.failure() {
+        Some(failure) if failure.reason == FailureReason::Unauthorized => Some(Finding::new(
+            ConditionStatus::False,
+            CredentialsValid::Unauthorized,
+            format!(
+                "{}: put a kubeconfig with valid credentials into the registration Secret",
+                failure.message
+            ),
+        )),
+        Some(failure) if failure.reason == FailureReason::Forbidden => Some(accepted),
+        _ if session.last_seen().is_none() => None,
+        _ => Some(accepted.aged(is_lost(session))),
+    }
+}
+
+fn identity(session: &Session) -> Option<Finding<IdentityVerified>> {
+    let refused = session.failure().filter(|failure| failure.reason == FailureReason::Forbidden);
+    if let Some(failure) = refused {
+        return Some(Finding::new(
+            ConditionStatus::Unknown,
+            IdentityVerified::Unreadable,
+            format!("{}: allow `get` on the Namespace kube-system", failure.message),
+        ));
+    }
+    let finding = match session.verdict()? {
+        Verdict::Pinned => Finding::new(
+            ConditionStatus::True,
+            IdentityVerified::Pinned,
+            "the UID of its kube-system Namespace is on record now",
+        ),
+        Verdict::Matched => Finding::new(
+            ConditionStatus::True,
+            IdentityVerified::Matched,
+            "the UID of its kube-system Namespace is the one on record",
+        ),
+        Verdict::Mismatch { pinned } => Finding::new(
+            ConditionStatus::False,
+            IdentityVerified::Mismatch,
+            format!(
+                "the kubeconfig leads to another cluster than the one that was registered (UID {pinned}): nothing \
+                 is written to it. To register the new cluster, delete this registration and create it again"
+            ),
+        ),
+        Verdict::Duplicate { holder } => Finding::new(
+            ConditionStatus::False,
+            IdentityVerified::Duplicate,
+            format!("the older registration {holder} is the same cluster: delete one of the two"),
+        ),
+    };
+    Some(finding)
+}
+
+fn crds(session: &Session) -> Finding<CRDsInstalled> {
+    let (status, reason, message) = match session.crds() {
+        Crds::UpToDate => (
+            ConditionStatus::True,
+            CRDsInstalled::UpToDate,
+            "the cluster serves the CRDs of this hub".to_owned(),
+        ),
+        Crds::RemoteNewer(name) => (
+            ConditionStatus::True,
+            CRDsInstalled::RemoteNewer,
+            format!("CRD {name} is newer than this hub, which leaves it as it is: upgrade the hub"),
+        ),
+        Crds::Installing => (ConditionStatus::False, CRDsInstalled::Installing, "being installed".to_owned()),
+        Crds::NotEstablished(message) => {
+            (ConditionStatus::False, CRDsInstalled::NotEstablished, message.clone())
+        }
+        Crds::ForeignOwner(message) => (ConditionStatus::False, CRDsInstalled::ForeignOwner, message.clone()),
+        Crds::Forbidden(message) => (ConditionStatus::False, CRDsInstalled::Forbidden, message.clone()),
+        Crds::Failed(message) => (ConditionStatus::False, CRDsInstalled::Installing, message.clone()),
+    };
+    Finding::new(status, reason, message)
+}
+
+fn synced(session: &Session) -> Finding<Synced> {
+    match session.unsynced() {
+        None => Finding::new(ConditionStatus::True, Synced::Synced, "every watch has listed what there is"),
+        Some(missing) => {
+            let mut message = format!("not listed yet: {missing}");
+            if let Some(task) = session.ended_task() {
+                message = format!("starting over after {task}");
+            }
+            Finding::new(ConditionStatus::False, Synced::Syncing, message)
+        }
+    }
+}
+
+fn ready(session: &Session) -> Finding<Ready> {
+    let not = |reason, message: String| Finding::new(ConditionStatus::False, reason, message);
+    if let Some(failure) = session.failure().filter(|_| is_lost(session)) {
+        return match failure.reason {
+            FailureReason::Unauthorized => not(Ready::CredentialsInvalid, failure.message.clone()),
+            FailureReason::Forbidden => not(Ready::IdentityNotVerified, failure.message.clone()),
+            _ => not(Ready::NotReachable, failure.message.clone()),
+        };
+    }
+    match (session.state(), session.verdict()) {
+        (State::Draining, _) => not(Ready::Draining, "the hub lets go of the cluster".to_owned()),
+        (_, Some(verdict)) if !verdict.is_trusted() => not(
+            Ready::IdentityNotVerified,
+            identity(session).map(|finding| finding.message).unwrap_or_default(),
+        ),
+        (_, None) => {
+            Finding::new(ConditionStatus::Unknown, Ready::Connecting, "waiting for the first answer")
+        }
+        _ if crds(session).status != ConditionStatus::True => {
+            not(Ready::CRDsNotInstalled, crds(session).message)
+        }
+        _ if session.unsynced().is_some() => not(Ready::NotSynced, synced(session).message),
+        _ => Finding::new(ConditionStatus::True, Ready::AllChecksPassed, "the hub operates the cluster"),
+    }
+}

@@ -1,0 +1,141 @@
+//! The session against a simulated clock: by hand where a sequence matters, by proptest for what must hold
+//! after every sequence.
+
+use std::time::Duration;
+
+use homebase_core::ClusterUid;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::{Action, Crds, Event, Failure, FailureReason, PROBE_FAILURES, Session, State, Verdict};
+
+const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn answered(verdict: Verdict) -> Event {
+    Event::Answered { uid: ClusterUid::new("uid"), verdict, latency: Duration::from_millis(3) }
+}
+
+fn failed(reason: FailureReason) -> Event {
+    Event::ProbeFailed(Failure { reason, message: "no".to_owned() })
+}
+
+fn running() -> Session {
+    let (mut session, first) = Session::start(START);
+    assert_eq!(first, [Action::Probe]);
+    assert_eq!(session.on(answered(Verdict::Pinned), START, 1.0), [Action::InstallCrds]);
+    let actions = session.on(Event::CrdsChecked(Crds::UpToDate), START, 1.0);
+    assert_eq!(actions[0], Action::StartWork);
+    assert_eq!(session.state(), State::Syncing);
+    session.on(Event::SyncChanged { missing: None }, START, 1.0);
+    assert_eq!(session.state(), State::Running);
+    session
+}
+
+#[test]
+fn a_black_hole_is_found_within_its_bound_and_work_is_held() {
+    let mut session = running();
+    let probe_timeout = Duration::from_secs(5);
+    let mut elapsed = Duration::from_secs(10);
+    for n in 1..=PROBE_FAILURES {
+        elapsed += probe_timeout;
+        let actions = session.on(failed(FailureReason::ResponseTimeout), START, 1.0);
+        if n < PROBE_FAILURES {
+            assert_eq!(session.state(), State::Degraded);
+            let [Action::SetTimer(wait)] = actions[..] else { panic!("{actions:?}") };
+            elapsed += wait;
+        } else {
+            assert_eq!(actions[0], Action::HoldWork);
+        }
+    }
+    assert_eq!(session.state(), State::Unreachable);
+    assert!(elapsed <= Duration::from_secs(60), "{elapsed:?}");
+}
+
+#[test]
+fn refused_credentials_count_at_once() {
+    let mut session = running();
+    let actions = session.on(failed(FailureReason::Unauthorized), START, 1.0);
+    assert_eq!(session.state(), State::Unreachable);
+    assert_eq!(actions[0], Action::HoldWork);
+}
+
+#[test]
+fn a_cluster_that_answers_again_works_again_without_a_new_start() {
+    let mut session = running();
+    for _ in 0..PROBE_FAILURES {
+        session.on(failed(FailureReason::ConnectTimeout), START, 1.0);
+    }
+    let actions = session.on(answered(Verdict::Matched), START, 1.0);
+    assert_eq!(actions[0], Action::ResumeWork);
+    assert_eq!(session.state(), State::Running);
+}
+
+#[test]
+fn another_cluster_behind_the_same_address_ends_all_work() {
+    let mut session = running();
+    let actions = session.on(answered(Verdict::Mismatch { pinned: ClusterUid::new("other") }), START, 1.0);
+    assert_eq!(actions[0], Action::StopWork);
+    assert_eq!(session.state(), State::Rejected);
+}
+
+#[test]
+fn a_task_that_ends_starts_the_session_over() {
+    let mut session = running();
+    let actions = session.on(Event::TaskEnded { task: "watch".to_owned() }, START, 1.0);
+    assert_eq!(actions[0], Action::StopWork);
+    assert_eq!(session.state(), State::Connecting);
+    assert_eq!(session.on(Event::TimerFired, START, 1.0), [Action::Probe]);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        Just(answered(Verdict::Matched)),
+        Just(answered(Verdict::Mismatch { pinned: ClusterUid::new("other") })),
+        Just(answered(Verdict::Duplicate { holder: "older".to_owned() })),
+        Just(failed(FailureReason::ConnectTimeout)),
+        Just(failed(FailureReason::Unauthorized)),
+        Just(Event::CrdsChecked(Crds::UpToDate)),
+        Just(Event::CrdsChecked(Crds::Forbidden("no".to_owned()))),
+        Just(Event::SyncChanged { missing: None }),
+        Just(Event::SyncChanged { missing: Some("pods".to_owned()) }),
+        Just(Event::TaskEnded { task: "watch".to_owned() }),
+        Just(Event::Doubt),
+        Just(Event::TimerFired),
+    ]
+}
+
+proptest! {
+    /// Work is started and stopped in turns, it runs only on a cluster whose identity was trusted last, and
+    /// a session that is not waiting for an answer always has a timer: it can never fall asleep.
+    #[test]
+    fn whatever_happens_the_invariants_hold(events in prop::collection::vec((any_event(), 0.0..=1.0f64), 0..200)) {
+        let (mut session, mut actions) = Session::start(START);
+        let (mut working, mut waiting, mut now) = (false, false, START);
+        for step in 0..=events.len() {
+            for action in &actions {
+                match action {
+                    Action::StartWork => { prop_assert!(!working); working = true; }
+                    Action::StopWork => { prop_assert!(working); working = false; }
+                    Action::HoldWork | Action::ResumeWork => prop_assert!(working),
+                    Action::Probe | Action::InstallCrds => waiting = true,
+                    Action::SetTimer(delay) => { prop_assert!(*delay >= Duration::from_millis(500)); waiting = true; }
+                }
+            }
+            prop_assert!(waiting, "nothing will ever wake the session in {:?}", session.state());
+            if working {
+                prop_assert!(session.verdict().is_some_and(Verdict::is_trusted));
+            }
+            let Some((event, jitter)) = events.get(step) else { break };
+            // What was asked for is answered by one of these; the others come by themselves.
+            let answers = matches!(event, Event::Answered { .. } | Event::ProbeFailed(_) | Event::TimerFired)
+                || (matches!(event, Event::CrdsChecked(_)) && session.state() == State::InstallingCRDs);
+            now += SignedDuration::from_secs(1);
+            actions = session.on(event.clone(), now, *jitter);
+            if answers { waiting = false; }
+        }
+        actions = session.on(Event::Stop, now, 0.5);
+        prop_assert_eq!(actions.contains(&Action::StopWork), working);
+        prop_assert_eq!(session.state(), State::Draining);
+        prop_assert!(session.on(Event::TimerFired, now, 0.5).is_empty());
+    }
+}

@@ -1,0 +1,261 @@
+//! The writes: server-side apply of whole objects, status, and deletes that name the object they mean. It
+//! does not decide what to write.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use homebase_core::{ObjectKey, Retry};
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::error::{Category, categorize};
+
+/// How long one write or one live read may take, body included: it releases a worker whose apiserver
+/// answers headers and then hangs.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A write, or the live read before it, failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The object could not be applied.
+    #[error("apply {kind} {key}")]
+    ApplyObject {
+        /// The object's kind.
+        kind: String,
+        /// Where the object is.
+        key: ObjectKey,
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The status could not be written.
+    #[error("write the status of {kind} {key}")]
+    ApplyStatus {
+        /// The object's kind.
+        kind: String,
+        /// Where the object is.
+        key: ObjectKey,
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The object could not be deleted.
+    #[error("delete {kind} {key}")]
+    DeleteObject {
+        /// The object's kind.
+        kind: String,
+        /// Where the object is.
+        key: ObjectKey,
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The object could not be read.
+    #[error("read {kind} {key}")]
+    ReadObject {
+        /// The object's kind.
+        kind: String,
+        /// Where the object is.
+        key: ObjectKey,
+        /// Why.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The apiserver did not answer in time.
+    #[error("{verb} {kind} {key}: no complete answer within {} s", REQUEST_TIMEOUT.as_secs())]
+    AwaitAnswer {
+        /// What was asked.
+        verb: &'static str,
+        /// The object's kind.
+        kind: String,
+        /// Where the object is.
+        key: ObjectKey,
+    },
+}
+
+impl WriteError {
+    /// The kind of the error.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::ApplyObject { source, .. }
+            | Self::ApplyStatus { source, .. }
+            | Self::DeleteObject { source, .. }
+            | Self::ReadObject { source, .. } => categorize(source),
+            Self::AwaitAnswer { .. } => Category::ResponseTimeout,
+        }
+    }
+
+    /// When another try makes sense.
+    pub fn retry(&self) -> Retry {
+        self.category().retry()
+    }
+}
+
+/// What this crate can write: a namespaced object with a static type.
+pub trait Object:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Serialize
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Object for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Where an object is.
+pub fn key_of<K: Resource>(object: &K) -> ObjectKey {
+    let meta = object.meta();
+    ObjectKey::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}
+
+fn kind_of<K: Object>() -> String {
+    K::kind(&()).into_owned()
+}
+
+fn api_of<K: Object>(client: &Client, key: &ObjectKey) -> Api<K> {
+    Api::namespaced(client.clone(), &key.namespace)
+}
+
+async fn within<T>(
+    verb: &'static str,
+    kind: String,
+    key: &ObjectKey,
+    request: impl Future<Output = Result<T, kube::Error>>,
+    wrap: impl FnOnce(String, ObjectKey, Box<kube::Error>) -> WriteError,
+) -> Result<T, WriteError> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(wrap(kind, key.clone(), Box::new(error))),
+        Err(_) => Err(WriteError::AwaitAnswer { verb, kind, key: key.clone() }),
+    }
+}
+
+/// Applies a whole object that the hub owns: a field that is no longer in it is removed, and a field that
+/// somebody else set to another value is taken back.
+pub async fn apply<K: Object>(client: &Client, object: &K, manager: &str) -> Result<K, WriteError> {
+    let key = key_of(object);
+    let params = PatchParams::apply(manager).force();
+    let api = api_of::<K>(client, &key);
+    let patch = Patch::Apply(object);
+    let request = api.patch(&key.name, &params, &patch);
+    within("apply", kind_of::<K>(), &key, request, |kind, key, source| WriteError::ApplyObject {
+        kind,
+        key,
+        source,
+    })
+    .await
+}
+
+/// Applies the status of exactly the object with this UID; an object that was re-created under the same name
+/// is left alone (the apiserver answers 409).
+pub async fn apply_status<K: Object>(
+    client: &Client,
+    key: &ObjectKey,
+    uid: &str,
+    status: &impl Serialize,
+    manager: &str,
+) -> Result<K, WriteError> {
+    let patch = Patch::Apply(json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": { "name": key.name, "namespace": key.namespace, "uid": uid },
+        "status": status,
+    }));
+    let params = PatchParams::apply(manager).force();
+    let api = api_of::<K>(client, key);
+    let request = api.patch_status(&key.name, &params, &patch);
+    within("write the status of", kind_of::<K>(), key, request, |kind, key, source| WriteError::ApplyStatus {
+        kind,
+        key,
+        source,
+    })
+    .await
+}
+
+/// Merges a patch into exactly the object with this UID and resourceVersion.
+pub async fn patch_exact<K: Object>(
+    client: &Client,
+    key: &ObjectKey,
+    uid: &str,
+    resource_version: &str,
+    mut patch: serde_json::Value,
+) -> Result<K, WriteError> {
+    patch["metadata"]["uid"] = uid.into();
+    patch["metadata"]["resourceVersion"] = resource_version.into();
+    let params = PatchParams::default();
+    let api = api_of::<K>(client, key);
+    let patch = Patch::Merge(patch);
+    let request = api.patch(&key.name, &params, &patch);
+    within("patch", kind_of::<K>(), key, request, |kind, key, source| WriteError::ApplyObject {
+        kind,
+        key,
+        source,
+    })
+    .await
+}
+
+/// Reads an object as it is now, from the apiserver; none when it does not exist.
+pub async fn fetch<K: Object>(client: &Client, key: &ObjectKey) -> Result<Option<K>, WriteError> {
+    let api = api_of::<K>(client, key);
+    let request = api.get_opt(&key.name);
+    within("read", kind_of::<K>(), key, request, |kind, key, source| WriteError::ReadObject {
+        kind,
+        key,
+        source,
+    })
+    .await
+}
+
+/// What becomes of the objects that a deleted object owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dependents {
+    /// The garbage collector removes them.
+    Delete,
+    /// They stay.
+    Orphan,
+}
+
+/// Deletes exactly the object with this UID. True when this call deleted it, false when it was gone already,
+/// or another object has its name now.
+pub async fn delete_exact<K: Object>(
+    client: &Client,
+    key: &ObjectKey,
+    uid: &str,
+    dependents: Dependents,
+) -> Result<bool, WriteError> {
+    let propagation = match dependents {
+        Dependents::Delete => PropagationPolicy::Background,
+        Dependents::Orphan => PropagationPolicy::Orphan,
+    };
+    let params = DeleteParams { propagation_policy: Some(propagation), ..DeleteParams::default() }
+        .preconditions(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
+    let api = api_of::<K>(client, key);
+    let request = api.delete(&key.name, &params);
+    let deleted = within("delete", kind_of::<K>(), key, request, |kind, key, source| {
+        WriteError::DeleteObject { kind, key, source }
+    })
+    .await;
+    match deleted {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.category(), Category::NotFound | Category::Conflict) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

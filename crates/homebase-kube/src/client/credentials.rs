@@ -1,0 +1,38 @@
+//! Fills kube's configuration field by field from a sanitized kubeconfig. kube's loader is never called: it
+//! would run programs and read files that a kubeconfig names.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use homebase_kubeconfig::{Credentials, SanitizedKubeconfig, Trust};
+use kube::Config;
+use kube::config::AuthInfo;
+use secrecy::SecretString;
+
+use super::{BuildClientError, bare_config};
+
+/// The configuration of a client for this kubeconfig.
+pub fn config_of(kubeconfig: &SanitizedKubeconfig) -> Result<Config, BuildClientError> {
+    let server = kubeconfig.server().url().parse().map_err(|_| BuildClientError::ParseServer)?;
+    let mut config = bare_config(server);
+    config.root_cert = match kubeconfig.trust() {
+        Trust::Authorities(authorities) => Some(authorities.clone()),
+        Trust::SystemRoots => None,
+        Trust::Unverified | Trust::Plaintext => return Err(BuildClientError::RefuseInsecure),
+    };
+    config.tls_server_name = kubeconfig.tls_server_name().map(str::to_owned);
+    config.auth_info = auth_info(kubeconfig.credentials());
+    Ok(config)
+}
+
+fn auth_info(credentials: &Credentials) -> AuthInfo {
+    match credentials {
+        Credentials::Token(token) => {
+            AuthInfo { token: Some(SecretString::from(token.expose().to_owned())), ..AuthInfo::default() }
+        }
+        Credentials::ClientCertificate { certificate_pem, key_pem } => AuthInfo {
+            client_certificate_data: Some(STANDARD.encode(certificate_pem)),
+            client_key_data: Some(SecretString::from(STANDARD.encode(key_pem.expose()))),
+            ..AuthInfo::default()
+        },
+    }
+}

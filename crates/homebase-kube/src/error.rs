@@ -1,0 +1,156 @@
+//! Sorts what went wrong with a request into a closed set of categories, for condition reasons and metric
+//! labels. It never prints; the text of an error is the caller's to show.
+
+use std::error::Error as StdError;
+use std::io;
+
+use homebase_core::Retry;
+
+use crate::destination::RefuseDestination;
+
+#[cfg(test)]
+mod tests;
+
+/// The kind of a failed request. The names are the reasons that users see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Category {
+    /// The server's name could not be resolved.
+    Dns,
+    /// The address is one that the hub does not connect to.
+    DestinationRefused,
+    /// No TCP connection, or no TLS session, within the connect timeout.
+    ConnectTimeout,
+    /// The server refused the TCP connection.
+    ConnectionRefused,
+    /// The TLS handshake failed: wrong CA, wrong name, expired certificate, no TLS.
+    Tls,
+    /// Connected, but no answer within the response timeout.
+    ResponseTimeout,
+    /// The connection broke before the answer was complete.
+    ConnectionLost,
+    /// The server answered with 5xx.
+    ServerError,
+    /// The server answered with 429.
+    Throttled,
+    /// The server answered with 401: the credentials are not valid.
+    Unauthorized,
+    /// The server answered with 403: the credentials lack a permission.
+    Forbidden,
+    /// The server answered with 404.
+    NotFound,
+    /// The server answered with 409: somebody else changed the object, or another object has its name.
+    Conflict,
+    /// The server answered with 400 or 422: it does not accept the object.
+    Invalid,
+    /// The server's answer is not what the Kubernetes API says it is.
+    Malformed,
+    /// Anything else.
+    Other,
+}
+
+impl Category {
+    /// The name of the category, as users see it in reasons and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "DNSFailure",
+            Self::DestinationRefused => "DestinationRefused",
+            Self::ConnectTimeout => "ConnectTimeout",
+            Self::ConnectionRefused => "ConnectionRefused",
+            Self::Tls => "TLSFailure",
+            Self::ResponseTimeout => "ResponseTimeout",
+            Self::ConnectionLost => "ConnectionLost",
+            Self::ServerError => "ServerError",
+            Self::Throttled => "Throttled",
+            Self::Unauthorized => "Unauthorized",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "NotFound",
+            Self::Conflict => "Conflict",
+            Self::Invalid => "Invalid",
+            Self::Malformed => "MalformedResponse",
+            Self::Other => "Other",
+        }
+    }
+
+    /// When another try makes sense.
+    pub const fn retry(self) -> Retry {
+        match self {
+            Self::Invalid => Retry::AfterChange,
+            _ => Retry::Backoff,
+        }
+    }
+
+    const fn of_status(code: u16) -> Self {
+        match code {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            409 => Self::Conflict,
+            400 | 422 => Self::Invalid,
+            429 => Self::Throttled,
+            500..=599 => Self::ServerError,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Sorts an error of a request into its category.
+pub fn categorize(error: &kube::Error) -> Category {
+    match error {
+        kube::Error::Api(status) => Category::of_status(status.code),
+        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Category::Malformed,
+        other => categorize_transport(other),
+    }
+}
+
+/// Sorts an error of a connection: the first cause in its chain that says something.
+fn categorize_transport(error: &(dyn StdError + 'static)) -> Category {
+    let mut next = Some(error);
+    let mut found = Category::Other;
+    while let Some(cause) = next {
+        if let Some(category) = known_cause(cause) {
+            return category;
+        }
+        // Deeper causes are more exact, so this one only counts when nothing deeper does.
+        if cause.is::<hyper::Error>() {
+            found = Category::ConnectionLost;
+        }
+        next = cause.source();
+    }
+    found
+}
+
+fn known_cause(cause: &(dyn StdError + 'static)) -> Option<Category> {
+    if cause.is::<RefuseDestination>() {
+        return Some(Category::DestinationRefused);
+    }
+    if cause.is::<crate::destination::ResolveHost>() {
+        return Some(Category::Dns);
+    }
+    if cause.is::<crate::client::ConnectTooSlow>() {
+        return Some(Category::ConnectTimeout);
+    }
+    if cause.is::<tower::timeout::error::Elapsed>() {
+        return Some(Category::ResponseTimeout);
+    }
+    if cause.is::<rustls::Error>() {
+        return Some(Category::Tls);
+    }
+    cause.downcast_ref::<io::Error>().and_then(known_io)
+}
+
+fn known_io(error: &io::Error) -> Option<Category> {
+    // `io::Error::source` skips the error that it wraps, so look inside.
+    if let Some(category) = error.get_ref().and_then(|inner| known_cause(inner)) {
+        return Some(category);
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some(Category::ConnectionRefused),
+        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            Some(Category::ConnectTimeout)
+        }
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
+            Some(Category::ConnectionLost)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,16 @@
+//! The only crate that talks to an apiserver: clients, server-side apply, prune, CRD installation,
+//! identity, events, watches.
+//!
+//! It knows nothing of IRIS and decides nothing: callers say what to send.
+
+pub mod apply;
+pub mod client;
+pub mod crd;
+pub mod destination;
+pub mod error;
+pub mod event;
+pub mod identity;
+pub mod observe;
+pub mod watch;
+
+pub use error::{Category, categorize};

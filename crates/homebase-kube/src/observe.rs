@@ -1,0 +1,82 @@
+//! A tower layer that tells an observer of every request and every sign of life on a watch. It changes
+//! nothing, and it sees neither bodies nor credentials.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::MapFrame;
+use tower::{Layer, Service};
+
+/// What hears of the requests of one client.
+pub trait Observer: Send + Sync + 'static {
+    /// A request ended: its method, its path without the query, and the answer's status, or none when there
+    /// was no answer.
+    fn request(&self, method: &Method, path: &str, status: Option<StatusCode>);
+    /// Bytes came in on a watch: an event or a bookmark.
+    fn watch_activity(&self);
+}
+
+/// The layer; one for each client.
+#[derive(Clone)]
+pub(crate) struct ObserveLayer(pub(crate) Arc<dyn Observer>);
+
+impl<S> Layer<S> for ObserveLayer {
+    type Service = Observe<S>;
+
+    fn layer(&self, inner: S) -> Observe<S> {
+        Observe { inner, observer: self.0.clone() }
+    }
+}
+
+/// The service that the layer makes.
+pub(crate) struct Observe<S> {
+    inner: S,
+    observer: Arc<dyn Observer>,
+}
+
+type OnFrame<B> =
+    Box<dyn FnMut(http_body::Frame<<B as HttpBody>::Data>) -> http_body::Frame<<B as HttpBody>::Data> + Send>;
+
+impl<S, A, B> Service<Request<A>> for Observe<S>
+where
+    S: Service<Request<A>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+    B: HttpBody + 'static,
+    B::Data: 'static,
+{
+    type Response = Response<MapFrame<B, OnFrame<B>>>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let observer = self.observer.clone();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let is_watch =
+            request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"));
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            observer.request(&method, &path, answer.as_ref().ok().map(Response::status));
+            let response = answer?;
+            Ok(response.map(|body| {
+                let on_frame: OnFrame<B> = Box::new(move |frame| {
+                    if is_watch {
+                        observer.watch_activity();
+                    }
+                    frame
+                });
+                body.map_frame(on_frame)
+            }))
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! A watch outlives its errors.
+
+use std::sync::{Arc, Mutex};
+
+use futures::stream;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::core::Status;
+use kube::runtime::watcher::{Error, Event};
+
+use super::{Listener, run_watch};
+use crate::error::Category;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Listener<ConfigMap> for Log {
+    fn event(&mut self, event: Event<ConfigMap>) {
+        self.0.lock().unwrap().push(event.to_string());
+    }
+    fn failure(&mut self, category: Category, _: &str) {
+        self.0.lock().unwrap().push(category.as_str().to_owned());
+    }
+}
+
+fn answer(code: u16) -> Error {
+    Error::WatchError(Status { code, ..Status::default() }.boxed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_are_told_and_survived_and_an_expired_version_is_none() {
+    let items =
+        vec![Ok(Event::Init), Err(answer(403)), Err(answer(410)), Err(answer(503)), Ok(Event::InitDone)];
+    let log = Log::default();
+    run_watch(stream::iter(items), log.clone(), || 1.0, || async {}).await;
+    assert_eq!(*log.0.lock().unwrap(), ["Init", "Forbidden", "ServerError", "InitDone"]);
+}
