@@ -123,8 +123,13 @@ pub(crate) fn bare_config(server: Uri) -> Config {
     config.proxy_url = None;
     // Retries belong to the work queue: kube's own can hold one call for minutes.
     config.default_retry = false;
-    config.headers = vec![(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))];
+    config.headers = headers();
     config
+}
+
+/// The headers that go with every request.
+pub(crate) fn headers() -> Vec<(header::HeaderName, HeaderValue)> {
+    vec![(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))]
 }
 
 /// What apiservers write into their audit logs.

@@ -9,6 +9,7 @@ pub mod crd;
 pub mod destination;
 pub mod error;
 pub mod event;
+pub mod home;
 pub mod identity;
 pub mod observe;
 pub mod watch;

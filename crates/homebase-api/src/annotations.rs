@@ -1,0 +1,51 @@
+//! Annotation keys. Those of a registration are settings of users, so they must not change.
+
+/// Registration: name of the cluster. Default: name of the Secret without a trailing `-kubeconfig`.
+pub const CLUSTER_NAME: &str = "homebase.dev/cluster-name";
+
+/// Registration: `true` stops all work on the cluster; what runs there keeps running.
+pub const PAUSED: &str = "homebase.dev/paused";
+
+/// Registration: namespaces to watch, separated by commas. Default: all.
+pub const WATCH_NAMESPACES: &str = "homebase.dev/watch-namespaces";
+
+/// Registration: `Install` (default), `Adopt` or `Never`.
+pub const CRD_POLICY: &str = "homebase.dev/crd-policy";
+
+/// Registration: requests per second to the cluster.
+pub const QPS: &str = "homebase.dev/qps";
+
+/// Registration: requests that may exceed [`QPS`] for a moment.
+pub const BURST: &str = "homebase.dev/burst";
+
+/// Registration: resources that are reconciled at the same time.
+pub const MAX_IN_FLIGHT: &str = "homebase.dev/max-in-flight";
+
+/// Registration: what happens on the cluster when it is deregistered. Default: `Orphan`.
+pub const DEREGISTRATION_POLICY: &str = "homebase.dev/deregistration-policy";
+
+/// Registration: UID that the `kube-system` Namespace of the cluster must have.
+pub const EXPECTED_CLUSTER_UID: &str = "homebase.dev/expected-cluster-uid";
+
+/// Registration: `true` accepts an insecure kubeconfig, where the hub's settings allow it too.
+pub const ALLOW_INSECURE: &str = "homebase.dev/allow-insecure";
+
+/// The hub that an object was written by.
+pub const HUB_ID: &str = "homebase.dev/hub-id";
+
+/// Version of a CRD, a whole number: the higher one is newer.
+pub const CRD_VERSION: &str = "homebase.dev/crd-version";
+
+/// Settings that a registration may carry: everything that a user may write.
+pub const REGISTRATION: [&str; 10] = [
+    CLUSTER_NAME,
+    PAUSED,
+    WATCH_NAMESPACES,
+    CRD_POLICY,
+    QPS,
+    BURST,
+    MAX_IN_FLIGHT,
+    DEREGISTRATION_POLICY,
+    EXPECTED_CLUSTER_UID,
+    ALLOW_INSECURE,
+];

@@ -1,0 +1,117 @@
+//! Conditions of `IrisCluster` and `Iris`. It must not decide when one holds.
+
+use super::reasons;
+
+reasons! {
+    /// Whether the resource does its work.
+    Ready, "Ready" {
+        /// Every node is ready, and a mirror has one primary.
+        AllNodesReady,
+        /// Some nodes are not ready.
+        NodesNotReady,
+        /// No mirror member says that it is the primary.
+        NoPrimary,
+        /// Two mirror members say that they are the primary.
+        TwoPrimaries,
+        /// No mirror member answers.
+        MirrorSilent,
+        /// The spec is refused: see `SpecAccepted`.
+        SpecRefused,
+        /// Seen for the first time.
+        FirstSight,
+    }
+}
+
+reasons! {
+    /// Whether the hub is changing something. True is the abnormal state.
+    Reconciling, "Reconciling" {
+        /// Objects are created for the first time.
+        Creating,
+        /// Objects are changed.
+        Updating,
+        /// Pods are added or removed.
+        Scaling,
+        /// Something is held back until something else is ready.
+        Waiting,
+        /// Nothing is left to do.
+        Done,
+    }
+}
+
+reasons! {
+    /// Whether nothing will happen without a change by somebody. True is the abnormal state.
+    Stalled, "Stalled" {
+        /// Work goes on or is done.
+        NotStalled,
+        /// The spec is refused: see `SpecAccepted`.
+        SpecRefused,
+        /// A field that cannot be changed was changed.
+        ImmutableField,
+        /// A Secret or ConfigMap that the spec refers to is missing.
+        MissingReference,
+        /// Somebody else owns a field that the hub needs: see `FieldConflict`.
+        FieldConflict,
+        /// The hub lacks a right.
+        Forbidden,
+        /// The apiserver refused an object.
+        ObjectRefused,
+    }
+}
+
+reasons! {
+    /// Whether each node is where the topology says.
+    TopologySatisfied, "TopologySatisfied" {
+        /// Each node is where it belongs.
+        AsPlanned,
+        /// The spec names no zones.
+        NoZones,
+        /// Some nodes are in a wrong zone.
+        Misplaced,
+        /// Some nodes run nowhere yet.
+        NotScheduled,
+        /// The zones of some nodes cannot be read.
+        ZonesUnknown,
+    }
+}
+
+reasons! {
+    /// Whether the volumes are there.
+    StorageReady, "StorageReady" {
+        /// Every claim is bound and has its size.
+        AllBound,
+        /// The spec asks for no volumes.
+        NoVolumes,
+        /// Some claims are not bound.
+        NotBound,
+        /// Some volumes are growing.
+        Growing,
+        /// A volume was asked to shrink, which no volume can.
+        ShrinkRefused,
+        /// The storage class does not allow growth.
+        GrowthRefused,
+        /// The claims cannot be read.
+        ClaimsUnknown,
+    }
+}
+
+reasons! {
+    /// Whether the spec can be built.
+    SpecAccepted, "SpecAccepted" {
+        /// It can.
+        Accepted,
+        /// It can, and parts of it have no effect.
+        AcceptedWithWarnings,
+        /// It cannot.
+        Refused,
+    }
+}
+
+reasons! {
+    /// Whether somebody else owns fields that the hub needs. True is the abnormal state.
+    FieldConflict, "FieldConflict" {
+        /// Nobody does.
+        NoConflict,
+        /// Another field manager does.
+        OwnedByOthers,
+    }
+}

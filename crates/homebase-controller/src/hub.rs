@@ -1,0 +1,177 @@
+//! The hub: what its tasks share, and their start and end. Its readiness depends on the home cluster only;
+//! nothing here waits for a work cluster.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use homebase_core::ClusterId;
+use homebase_kube::client::ClientLimits;
+use homebase_kube::destination::DestinationPolicy;
+use kube::Client;
+use prometheus_client::registry::Registry as MetricRegistry;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::{ClusterCollector, Metrics};
+use crate::publisher;
+use crate::queue::{Priority, QueueObserver, WorkQueue};
+use crate::reconcile::Workload;
+use crate::registrar;
+use crate::registration::Registration;
+use crate::registry::Registry;
+use crate::session::work::MAX_IN_FLIGHT;
+use crate::store::Store;
+
+/// Clusters that connect at the same time: a handshake costs about 2 ms of CPU, so this many keep one core
+/// busy and no more wait for it.
+const CONNECT_SLOTS: usize = 64;
+/// How long a connect holds its slot: a healthy cluster needs less, and one that hangs must not hold up the
+/// others.
+const SLOT_HOLD: Duration = Duration::from_millis(250);
+
+/// How long counted figures may lag behind in a `WorkCluster`: one write a second for each busy cluster at most.
+const FIGURES_DELAY: Duration = Duration::from_secs(1);
+
+/// Runs an operation that may open a connection; at most [`CONNECT_SLOTS`] begin at once, and one that hangs
+/// gives its slot back long before it ends.
+pub(crate) async fn within_slot<T>(slots: &Semaphore, operation: impl Future<Output = T>) -> T {
+    let slot = slots.acquire().await;
+    let mut operation = std::pin::pin!(operation);
+    if let Ok(done) = tokio::time::timeout(SLOT_HOLD, &mut operation).await {
+        return done;
+    }
+    drop(slot);
+    operation.await
+}
+
+/// The settings of the hub.
+#[derive(Clone, Debug)]
+pub struct HubSettings {
+    /// The namespace of registrations, in the home cluster.
+    pub namespace: String,
+    /// The name of this replica.
+    pub instance: String,
+    /// Who this hub is to work clusters: the same for all its replicas, and for no other hub.
+    pub hub_id: String,
+    /// The field manager of this hub.
+    pub field_manager: Arc<str>,
+    /// Which addresses may be connected to.
+    pub destinations: DestinationPolicy,
+    /// The limits of each cluster's client.
+    pub limits: ClientLimits,
+}
+
+/// What the tasks of the hub share.
+pub struct Hub {
+    pub(crate) settings: HubSettings,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) workload: Arc<dyn Workload>,
+    pub(crate) connect_slots: Arc<Semaphore>,
+    pub(crate) registrations: Store<Registration>,
+    pub(crate) work_clusters: Store<publisher::Published>,
+    /// Notified when the `WorkCluster`s, and the identities pinned in them, have been listed.
+    pub(crate) work_clusters_listed: Notify,
+    publishing: Arc<WorkQueue<ClusterId>>,
+    synced: AtomicBool,
+    stopped: AtomicBool,
+}
+
+struct Unobserved;
+
+impl QueueObserver<ClusterId> for Unobserved {
+    fn added(&self, _: &ClusterId) {}
+    fn taken(&self, _: &ClusterId, _: Duration) {}
+    fn retried(&self, _: &ClusterId) {}
+    fn dropped(&self, _: &ClusterId) {}
+}
+
+impl Hub {
+    /// A hub that runs nothing yet. Its figures are registered in `registry`.
+    pub fn new(
+        settings: HubSettings,
+        workload: Arc<dyn Workload>,
+        metrics: Arc<Metrics>,
+        figures: &mut MetricRegistry,
+    ) -> Arc<Self> {
+        let registry = Arc::new(Registry::default());
+        figures.register_collector(Box::new(ClusterCollector(registry.clone())));
+        for controller in workload.controllers() {
+            metrics.declare_controller(controller, MAX_IN_FLIGHT);
+        }
+        Arc::new(Self {
+            settings,
+            registry,
+            metrics,
+            workload,
+            connect_slots: Arc::new(Semaphore::new(CONNECT_SLOTS)),
+            registrations: Store::default(),
+            work_clusters: Store::default(),
+            work_clusters_listed: Notify::new(),
+            publishing: Arc::new(WorkQueue::new(Arc::new(Unobserved))),
+            synced: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+        })
+    }
+
+    /// Asks for the `WorkCluster` of that name to be brought up to date.
+    pub(crate) fn publish(&self, id: &ClusterId) {
+        self.publishing.add(id.clone(), Priority::Live);
+    }
+
+    /// The same, for figures that may change many times a second while resources come up.
+    pub(crate) fn publish_soon(&self, id: &ClusterId) {
+        self.publishing.add_after(id.clone(), FIGURES_DELAY);
+    }
+
+    pub(crate) fn publishing(&self) -> &Arc<WorkQueue<ClusterId>> {
+        &self.publishing
+    }
+
+    pub(crate) fn set_synced(&self) {
+        self.synced.store(true, Ordering::Release);
+    }
+
+    /// Whether the registrations have been listed: from then on the hub does its work.
+    pub fn is_synced(&self) -> bool {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    /// Whether the tasks of the hub run.
+    pub fn is_running(&self) -> bool {
+        !self.stopped.load(Ordering::Acquire)
+    }
+}
+
+/// A task of the hub ended that should run for ever.
+#[derive(Debug, thiserror::Error)]
+pub enum RunHubError {
+    /// It panicked.
+    #[error("a task of the hub panicked")]
+    RunTask(#[source] tokio::task::JoinError),
+    /// It returned.
+    #[error("a task of the hub ended")]
+    KeepRunning,
+}
+
+/// Runs the hub until it is cancelled; returns when every session has ended.
+pub async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) -> Result<(), RunHubError> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(publisher::run(hub.clone(), home.clone(), cancel.clone()));
+    tasks.spawn(registrar::run(hub.clone(), home, cancel.clone()));
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            outcome = Err(RunHubError::RunTask(error));
+        } else if !cancel.is_cancelled() {
+            outcome = Err(RunHubError::KeepRunning);
+        }
+        // One of them alone is of no use: let the process end, and its supervisor start it anew.
+        cancel.cancel();
+    }
+    hub.stopped.store(true, Ordering::Release);
+    outcome
+}

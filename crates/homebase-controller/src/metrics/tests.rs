@@ -1,0 +1,86 @@
+//! The page that Prometheus reads: the names are there, and a cluster that is gone has no series.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use homebase_core::ClusterUid;
+use homebase_fleet::session::{Crds, Event, Session, Verdict};
+use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry as MetricRegistry;
+
+use super::{ClusterCollector, Metrics, ReconcileResult};
+use crate::registry::{Cluster, Registry, SecretRef, View};
+
+fn running() -> Session {
+    let now = Timestamp::UNIX_EPOCH;
+    let (mut session, _) = Session::start(now);
+    let uid = ClusterUid::new("uid");
+    session.on(Event::Answered { uid, verdict: Verdict::Pinned, latency: Duration::ZERO }, now, 0.0);
+    session.on(Event::Version("v1.36.3".to_owned()), now, 0.0);
+    session.on(Event::CrdsChecked(Crds::UpToDate), now, 0.0);
+    session
+}
+
+fn page(registry: &MetricRegistry) -> String {
+    let mut page = String::new();
+    encode(&mut page, registry).unwrap();
+    page
+}
+
+#[test]
+fn a_cluster_has_its_series_while_it_is_registered_and_none_afterwards() {
+    let mut figures = MetricRegistry::default();
+    let registry = Arc::new(Registry::default());
+    figures.register_collector(Box::new(ClusterCollector(registry.clone())));
+    let secret = SecretRef {
+        name: "boston".to_owned(),
+        uid: "s".to_owned(),
+        resource_version: "1".to_owned(),
+        created: Timestamp::UNIX_EPOCH,
+    };
+    let cluster = Cluster::new("boston".parse().unwrap(), secret, None, View::Session(Box::new(running())));
+    registry.insert(cluster.clone());
+    cluster.counters.request(Some(http::StatusCode::OK));
+
+    let with = page(&figures);
+    for line in [
+        "homebase_member_clusters{state=\"Syncing\"} 1",
+        "homebase_member_cluster_up{member_cluster=\"boston\"} 1",
+        "homebase_member_cluster_info{member_cluster=\"boston\",kubernetes_version=\"v1.36.3\"} 1",
+        "homebase_member_cluster_requests_total{member_cluster=\"boston\",code_class=\"2xx\"} 1",
+    ] {
+        assert!(with.contains(line), "{line} is not in\n{with}");
+    }
+    let series = with.lines().filter(|line| line.contains("boston")).count();
+    assert!(series <= 30, "{series} series for one cluster");
+
+    registry.remove(&cluster);
+    assert!(!page(&figures).contains("boston"));
+}
+
+#[test]
+fn the_names_of_controller_runtime_are_kept() {
+    let mut figures = MetricRegistry::default();
+    let metrics = Metrics::register(&mut figures);
+    metrics.declare_controller("iriscluster", 4);
+    let active = metrics.begin_work("iriscluster");
+    metrics.reconciled("iriscluster", ReconcileResult::Panic, Duration::from_millis(3));
+    let page = page(&figures);
+    drop(active);
+    for line in [
+        "controller_runtime_reconcile_total{controller=\"iriscluster\",result=\"error\"} 1",
+        "controller_runtime_reconcile_panics_total{controller=\"iriscluster\"} 1",
+        "controller_runtime_terminal_reconcile_errors_total{controller=\"iriscluster\"} 0",
+        "controller_runtime_max_concurrent_reconciles{controller=\"iriscluster\"} 4",
+        "controller_runtime_active_workers{controller=\"iriscluster\"} 1",
+        "controller_runtime_reconcile_time_seconds_count{controller=\"iriscluster\"} 1",
+        "workqueue_depth{name=\"iriscluster\",controller=\"iriscluster\"} 0",
+        "leader_election_master_status{name=\"homebase\"} 1",
+        "homebase_build_info{version=",
+        "process_resident_memory_bytes ",
+        "process_cpu_seconds_total ",
+    ] {
+        assert!(page.contains(line), "{line} is not in\n{page}");
+    }
+}

@@ -1,0 +1,38 @@
+//! What Homebase operates: the kinds `IrisCluster` and `Iris`. They plug into sessions through
+//! `reconcile::Workload` and know of one cluster at a time.
+
+use std::sync::Arc;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+
+use crate::reconcile::{Engagement, Reconciler, Workload};
+
+mod children;
+mod gate;
+mod iris;
+mod iriscluster;
+mod report;
+mod sources;
+
+/// The IRIS workload.
+pub struct IrisWorkload {
+    /// Who this hub is: written on every object that it makes.
+    pub hub_id: Arc<str>,
+}
+
+impl Workload for IrisWorkload {
+    fn crds(&self) -> Vec<CustomResourceDefinition> {
+        homebase_api::remote_crds()
+    }
+
+    fn controllers(&self) -> &'static [&'static str] {
+        &["iriscluster", "iris"]
+    }
+
+    fn engage(&self, cluster: &Engagement) -> Vec<Arc<dyn Reconciler>> {
+        vec![
+            Arc::new(iriscluster::IrisClusterReconciler::new(cluster.clone(), self.hub_id.clone())),
+            Arc::new(iris::IrisReconciler::new(cluster.clone(), self.hub_id.clone())),
+        ]
+    }
+}

@@ -1,0 +1,259 @@
+//! The objects of one kind that the hub made on one cluster: what is known of them, and writing them only when
+//! they are not what they should be. It decides neither their content nor their existence.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use homebase_api::{annotations, labels};
+use homebase_core::{Fingerprint, ObjectKey, Retry};
+use homebase_kube::apply::{self, Dependents, Object, WriteError, key_of};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource, ResourceExt as _};
+
+use super::gate::Woken;
+use crate::reconcile::{Engagement, ReconcileError, Watch};
+use crate::store::{Change, Store};
+
+#[cfg(test)]
+mod tests;
+
+/// What is known of a child: a view of it, and a mark that tells whether somebody changed it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Child<V> {
+    pub(super) uid: String,
+    pub(super) owner: Option<Owner>,
+    pub(super) deleting: bool,
+    pub(super) view: V,
+    mark: Option<Fingerprint>,
+}
+
+/// The controller of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) name: String,
+    pub(super) uid: String,
+}
+
+impl From<&OwnerReference> for Owner {
+    fn from(reference: &OwnerReference) -> Self {
+        Self { name: reference.name.clone(), uid: reference.uid.clone() }
+    }
+}
+
+/// What was sent last, and what the apiserver made of it.
+struct Sent {
+    wanted: Fingerprint,
+    became: Option<Fingerprint>,
+    uid: String,
+}
+
+/// A write of a child that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EnsureError {
+    #[error(
+        "{kind} {key} exists and is not ours, so it is left alone: delete or rename it, or rename the resource that \
+         needs the name"
+    )]
+    KeepForeign { kind: String, key: ObjectKey },
+    #[error("mark {kind} {key}")]
+    MarkObject {
+        kind: String,
+        key: ObjectKey,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<EnsureError> for ReconcileError {
+    fn from(error: EnsureError) -> Self {
+        match error {
+            EnsureError::Write(error) => error.into(),
+            // Nothing tells of the change of an object that is not ours, so look again now and then.
+            EnsureError::KeepForeign { .. } => {
+                Self { category: "NameTaken", retry: Retry::Backoff, source: Box::new(error) }
+            }
+            EnsureError::MarkObject { .. } => {
+                Self { category: "Other", retry: Retry::AfterChange, source: Box::new(error) }
+            }
+        }
+    }
+}
+
+/// Whether an object that has our child's name and is not ours may be used as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// No: the child is ours alone.
+    Refuse,
+    /// Yes: it is shared by everybody in its namespace.
+    Accept,
+}
+
+/// The children of one kind.
+pub(super) struct Children<K, V> {
+    pub(super) store: Store<Child<V>>,
+    sent: Mutex<HashMap<ObjectKey, Sent>>,
+    hub_id: Arc<str>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K, V> Children<K, V>
+where
+    K: Object,
+    V: Clone + PartialEq + Send + Sync + for<'a> From<&'a K> + 'static,
+{
+    pub(super) fn new(hub_id: Arc<str>) -> Self {
+        Self { store: Store::default(), sent: Mutex::default(), hub_id, kind: PhantomData }
+    }
+
+    /// The watch of these children. `on_change` is called for a complete listing too, with no changes.
+    pub(super) fn watch(
+        &self,
+        engagement: &Engagement,
+        kind: &'static str,
+        on_change: impl FnMut(Vec<Change<Child<V>>>) + Send + 'static,
+    ) -> Watch {
+        let selector = format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_HOMEBASE);
+        let store = self.store.clone();
+        engagement.watching.objects::<K, Child<V>>(
+            &engagement.client,
+            kind,
+            Some(&selector),
+            store,
+            view,
+            on_change,
+        )
+    }
+
+    /// The children of an owner.
+    pub(super) fn owned_by(&self, namespace: &str, owner_uid: &str) -> Vec<(ObjectKey, Child<V>)> {
+        self.store
+            .in_namespace(namespace, |child| child.owner.as_ref().is_some_and(|owner| owner.uid == owner_uid))
+    }
+
+    /// Makes a child what it should be. It sends nothing when the last thing that was sent for it was the same
+    /// and the child has not been changed since.
+    pub(super) async fn ensure(
+        &self,
+        engagement: &Engagement,
+        mut wanted: K,
+        foreign: Foreign,
+    ) -> Result<(), EnsureError> {
+        let key = key_of(&wanted);
+        wanted.annotations_mut().insert(annotations::HUB_ID.to_owned(), self.hub_id.to_string());
+        let mark = Fingerprint::of(&wanted).map_err(|source| EnsureError::MarkObject {
+            kind: K::kind(&()).into_owned(),
+            key: key.clone(),
+            source,
+        })?;
+        let owner_uid = controller(&wanted).map(|owner| owner.uid);
+        let known = self.store.get(&key);
+        match &known {
+            Some(known) if self.is_sent(&key, mark, known) => return Ok(()),
+            Some(known) if is_ours(known.owner.as_ref(), owner_uid.as_deref()) => {}
+            // Our labels are on it and another owner: to apply it would take it from that one.
+            Some(_) => return Err(Self::keep(key)),
+            None => {
+                // The watch sees only what carries our label, so ask for what may lack it.
+                let found: Option<K> = apply::fetch(&engagement.client, &key).await?;
+                if let Some(found) = found {
+                    let ours =
+                        owner_uid.is_some() && is_ours(controller(&found).as_ref(), owner_uid.as_deref());
+                    match foreign {
+                        _ if ours => {}
+                        Foreign::Accept => return Ok(()),
+                        Foreign::Refuse => return Err(Self::keep(key)),
+                    }
+                }
+            }
+        }
+        let became = apply::apply(&engagement.client, &wanted, &engagement.manager).await?;
+        self.store.note(&became, view);
+        let child: Child<V> = view(&became);
+        let sent = Sent { wanted: mark, became: child.mark, uid: child.uid };
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).insert(key, sent);
+        Ok(())
+    }
+
+    fn keep(key: ObjectKey) -> EnsureError {
+        EnsureError::KeepForeign { kind: K::kind(&()).into_owned(), key }
+    }
+
+    fn is_sent(&self, key: &ObjectKey, wanted: Fingerprint, known: &Child<V>) -> bool {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.get(key)
+            .is_some_and(|sent| sent.wanted == wanted && sent.became == known.mark && sent.uid == known.uid)
+    }
+
+    /// Forgets what was sent for children that are gone.
+    pub(super) fn forget_gone(&self) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.retain(|key, _| self.store.get(key).is_some());
+    }
+
+    /// Deletes a child after a look at it: exactly this one, and only while it still is the owner's.
+    pub(super) async fn remove(
+        &self,
+        engagement: &Engagement,
+        key: &ObjectKey,
+        uid: &str,
+        owner_uid: Option<&str>,
+        dependents: Dependents,
+    ) -> Result<bool, WriteError> {
+        let found: Option<K> = apply::fetch(&engagement.client, key).await?;
+        let is_same = found.is_some_and(|found| {
+            found.uid().as_deref() == Some(uid)
+                && found.meta().deletion_timestamp.is_none()
+                && found.labels().get(labels::MANAGED_BY).is_some_and(|by| by == labels::MANAGED_BY_HOMEBASE)
+                && is_ours(controller(&found).as_ref(), owner_uid)
+        });
+        if !is_same {
+            return Ok(false);
+        }
+        apply::delete_exact::<K>(&engagement.client, key, uid, dependents).await
+    }
+}
+
+/// The owner that a change of a child wakes; none when the child has no owner.
+pub(super) fn owner_of<V>(change: &Change<Child<V>>) -> Option<Woken> {
+    let owner =
+        [&change.before, &change.after].into_iter().flatten().find_map(|child| child.owner.as_ref())?;
+    Some((ObjectKey::new(&change.key.namespace, &owner.name), change.listed))
+}
+
+fn is_ours(owner: Option<&Owner>, wanted: Option<&str>) -> bool {
+    owner.map(|owner| owner.uid.as_str()) == wanted
+}
+
+fn controller<K: Resource>(object: &K) -> Option<Owner> {
+    object.owner_references().iter().find(|owner| owner.controller == Some(true)).map(Owner::from)
+}
+
+fn view<K, V>(object: &K) -> Child<V>
+where
+    K: Object,
+    V: for<'a> From<&'a K>,
+{
+    Child {
+        uid: object.uid().unwrap_or_default(),
+        owner: controller(object),
+        deleting: object.meta().deletion_timestamp.is_some(),
+        view: V::from(object),
+        mark: mark(object),
+    }
+}
+
+/// A mark of everything that somebody could have changed: all but the status and what the apiserver itself
+/// counts up.
+fn mark<K: Object>(object: &K) -> Option<Fingerprint> {
+    let mut content = serde_json::to_value(object).ok()?;
+    let fields = content.as_object_mut()?;
+    fields.remove("status");
+    let meta = fields.get_mut("metadata")?.as_object_mut()?;
+    for counted in ["resourceVersion", "generation", "managedFields", "creationTimestamp", "selfLink"] {
+        meta.remove(counted);
+    }
+    Fingerprint::of(&content).ok()
+}

@@ -1,0 +1,49 @@
+//! What counts as a change of a child.
+
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+use super::{Owner, controller, is_ours, mark};
+
+fn set() -> StatefulSet {
+    let mut set = StatefulSet::default();
+    set.metadata.name = Some("a".to_owned());
+    set.metadata.resource_version = Some("1".to_owned());
+    set.metadata.generation = Some(1);
+    set.spec = Some(StatefulSetSpec { replicas: Some(1), ..StatefulSetSpec::default() });
+    set
+}
+
+#[test]
+fn what_the_apiserver_counts_and_its_controllers_report_is_no_change() {
+    let mut later = set();
+    later.metadata.resource_version = Some("2".to_owned());
+    later.metadata.generation = Some(2);
+    later.status = Some(StatefulSetStatus { replicas: 1, ..StatefulSetStatus::default() });
+    assert_eq!(mark(&set()), mark(&later));
+}
+
+#[test]
+fn a_label_or_a_field_that_somebody_set_is_a_change() {
+    let mut relabelled = set();
+    relabelled.metadata.labels = Some([("a".to_owned(), "b".to_owned())].into());
+    assert_ne!(mark(&set()), mark(&relabelled));
+    let mut scaled = set();
+    scaled.spec.as_mut().unwrap().replicas = Some(2);
+    assert_ne!(mark(&set()), mark(&scaled));
+}
+
+#[test]
+fn only_the_controller_counts_as_the_owner() {
+    let mut owned = set();
+    let reference = |uid: &str, controller| OwnerReference {
+        uid: uid.to_owned(),
+        controller,
+        ..OwnerReference::default()
+    };
+    owned.metadata.owner_references = Some(vec![reference("other", None), reference("ours", Some(true))]);
+    let owner: Option<Owner> = controller(&owned);
+    assert!(is_ours(owner.as_ref(), Some("ours")));
+    assert!(!is_ours(owner.as_ref(), Some("other")));
+    assert!(!is_ours(None, Some("ours")) && is_ours(None, None));
+}

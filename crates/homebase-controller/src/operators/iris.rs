@@ -1,0 +1,183 @@
+//! Reconciles the kind `Iris` on one cluster: dereference → validate → plan → apply → status. What should be is
+//! decided in `homebase-iris`; here it is read and written.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use homebase_api::Iris;
+use homebase_api::conditions::find_condition;
+use homebase_api::conditions::iris::Ready;
+use homebase_core::ObjectKey;
+use homebase_iris::Failure;
+use homebase_iris::iris::{self, Observed, ObservedDeployment};
+use homebase_kube::apply::{self, Dependents};
+use homebase_kube::event::Severity;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{Resource as _, ResourceExt as _};
+
+use super::children::{Children, Foreign, owner_of};
+use super::gate::Gate;
+use super::report::{failure_of, send};
+use crate::reconcile::{Engagement, Enqueue, Outcome, ReconcileError, Reconciler, Tally, Watch};
+use crate::store::Store;
+
+/// The reconciler of one cluster.
+pub(super) struct IrisReconciler {
+    engagement: Engagement,
+    objects: Store<Arc<Iris>>,
+    deployments: Children<Deployment, ObservedDeployment>,
+}
+
+fn keep(object: &Iris) -> Arc<Iris> {
+    let mut object = object.clone();
+    object.meta_mut().managed_fields = None;
+    Arc::new(object)
+}
+
+impl IrisReconciler {
+    pub(super) fn new(engagement: Engagement, hub_id: Arc<str>) -> Self {
+        Self { engagement, objects: Store::default(), deployments: Children::new(hub_id) }
+    }
+
+    fn is_synced(&self) -> bool {
+        self.objects.is_synced() && self.deployments.store.is_synced()
+    }
+
+    fn all(&self) -> Vec<ObjectKey> {
+        self.objects.fold(Vec::new(), |mut keys, (key, _)| {
+            keys.push(key.clone());
+            keys
+        })
+    }
+
+    fn observe(&self, iris: &Iris) -> Observed {
+        let uid = iris.uid().unwrap_or_default();
+        let namespace = iris.namespace().unwrap_or_default();
+        let owned = self.deployments.owned_by(&namespace, &uid);
+        let standing = owned.into_iter().filter(|(_, child)| !child.deleting);
+        Observed { deployments: standing.map(|(key, child)| (key.name, child.view)).collect() }
+    }
+
+    async fn run(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {
+        let Some(iris) = self.objects.get(key).filter(|iris| iris.meta().deletion_timestamp.is_none()) else {
+            self.deployments.forget_gone();
+            return Ok(Outcome::Done);
+        };
+        let found = self.observe(&iris);
+        let validated = match iris::validate(&iris) {
+            Ok(validated) => validated,
+            Err(invalid) => {
+                let status = iris::refused_status(&iris, &invalid, Timestamp::now());
+                if iris.status.as_ref() != Some(&status) {
+                    let note: Vec<String> = invalid.iter().map(ToString::to_string).collect();
+                    let regarding = iris.object_ref(&());
+                    self.engagement
+                        .events
+                        .publish(&regarding, Severity::Warning, "Refused", &note.join("; "))
+                        .await;
+                    self.write_status(key, &iris, &status).await?;
+                }
+                return Ok(Outcome::Done);
+            }
+        };
+        let plan = iris::plan(&validated, &found);
+        if let Err(error) = self.apply(&iris, &plan).await {
+            return Err(self.tell_failure(key, &iris, error).await);
+        }
+        send(&self.engagement, &iris.object_ref(&()), &iris::events(&plan)).await;
+        let name = plan.deployment.name_any();
+        let deployment =
+            self.deployments.store.get(&ObjectKey::new(&key.namespace, name)).map(|child| child.view);
+        let status = iris::status(&iris, &plan, deployment.as_ref(), Timestamp::now());
+        if iris.status.as_ref() != Some(&status) {
+            self.write_status(key, &iris, &status).await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn apply(&self, iris: &Iris, plan: &iris::Plan) -> Result<(), ReconcileError> {
+        let iris::Plan { deployment, delete, change: _ } = plan;
+        self.deployments.ensure(&self.engagement, deployment.clone(), Foreign::Refuse).await?;
+        let namespace = iris.namespace().unwrap_or_default();
+        for surplus in delete {
+            let key = ObjectKey::new(&namespace, &surplus.name);
+            self.deployments
+                .remove(&self.engagement, &key, &surplus.uid, iris.uid().as_deref(), Dependents::Delete)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_failure(&self, key: &ObjectKey, iris: &Iris, error: ReconcileError) -> ReconcileError {
+        let failure = failure_of(&error);
+        let status = iris::failed_status(iris, failure, &error.message(), Timestamp::now());
+        if iris.status.as_ref() != Some(&status) {
+            if failure != Failure::Transient {
+                let regarding = iris.object_ref(&());
+                self.engagement
+                    .events
+                    .publish(&regarding, Severity::Warning, error.category, &error.message())
+                    .await;
+            }
+            // The error itself is what counts; that it could not be told is in the log of requests.
+            drop(self.write_status(key, iris, &status).await);
+        }
+        error
+    }
+
+    async fn write_status(
+        &self,
+        key: &ObjectKey,
+        iris: &Iris,
+        status: &homebase_api::IrisStatus,
+    ) -> Result<(), ReconcileError> {
+        let uid = iris.uid().unwrap_or_default();
+        let written: Iris =
+            apply::apply_status(&self.engagement.client, key, &uid, status, &self.engagement.manager).await?;
+        self.objects.note(&written, keep);
+        Ok(())
+    }
+}
+
+impl Reconciler for IrisReconciler {
+    fn watches(self: Arc<Self>, enqueue: Enqueue) -> Vec<Watch> {
+        let gate = Arc::new(Gate::new(enqueue));
+        let (this, objects_gate) = (self.clone(), gate.clone());
+        let objects = self.engagement.watching.objects::<Iris, _>(
+            &self.engagement.client,
+            "Iris",
+            None,
+            self.objects.clone(),
+            keep,
+            move |changes| {
+                let woken = changes.into_iter().map(|change| (change.key, change.listed));
+                objects_gate.pass(this.is_synced(), || this.all(), woken);
+            },
+        );
+        let this = self.clone();
+        let deployments = self.deployments.watch(&self.engagement, "Deployment", move |changes| {
+            gate.pass(this.is_synced(), || this.all(), changes.iter().filter_map(owner_of));
+        });
+        vec![objects, deployments]
+    }
+
+    fn reconcile<'a>(&'a self, key: &'a ObjectKey) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
+        Box::pin(self.run(key))
+    }
+
+    fn tally(&self) -> Option<Tally> {
+        self.is_synced().then(|| {
+            let start = Tally { kind: "Iris", ..Tally::default() };
+            self.objects.fold(start, |mut tally, (_, iris)| {
+                tally.objects += 1;
+                let conditions =
+                    iris.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+                tally.ready += usize::from(
+                    find_condition::<Ready>(conditions).is_some_and(|ready| ready.status == "True"),
+                );
+                tally
+            })
+        })
+    }
+}

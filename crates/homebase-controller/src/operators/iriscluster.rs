@@ -1,0 +1,367 @@
+//! Reconciles the kind `IrisCluster` on one cluster: dereference → validate → plan → apply → status. What should
+//! be is decided in `homebase-iris`; the files below this one read it and write it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::BoxFuture;
+use homebase_api::conditions::find_condition;
+use homebase_api::conditions::iris::Ready;
+use homebase_api::iriscluster::NodeGroupStatus;
+use homebase_api::{IrisCluster, IrisClusterStatus, labels};
+use homebase_core::ObjectKey;
+use homebase_iris::Failure;
+use homebase_iris::cluster::names::HEADLESS_SERVICE;
+use homebase_iris::cluster::{self, ObservedStatefulSet};
+use homebase_kube::apply::{self, Dependents};
+use homebase_kube::event::Severity;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use kube::api::ListParams;
+use kube::core::PartialObjectMeta;
+use kube::{Api, Resource as _, ResourceExt as _};
+
+use super::children::{Child, Children, owner_of};
+use super::gate::Gate;
+use super::report::{failure_of, send};
+use super::sources::{Source, Sources};
+use crate::reconcile::{Engagement, Enqueue, ObjectTally, Outcome, ReconcileError, Reconciler, Tally, Watch};
+use crate::store::{Change, Store};
+
+mod apply_plan;
+mod dereference;
+
+use dereference::{MirrorPod, Uninspected};
+
+/// The reconciler of one cluster.
+pub(super) struct IrisClusterReconciler {
+    engagement: Engagement,
+    objects: Store<Arc<IrisCluster>>,
+    stateful_sets: Children<StatefulSet, ObservedStatefulSet>,
+    services: Children<Service, Uninspected>,
+    config_maps: Children<ConfigMap, Uninspected>,
+    pods: Store<MirrorPod>,
+    sources: Sources,
+    requests: Mutex<Option<super::sources::Requests>>,
+}
+
+fn keep(object: &IrisCluster) -> Arc<IrisCluster> {
+    let mut object = object.clone();
+    object.meta_mut().managed_fields = None;
+    Arc::new(object)
+}
+
+/// The ConfigMap that a cluster names.
+fn source_key(cluster: &IrisCluster) -> Option<ObjectKey> {
+    let source = cluster.spec.config_source.as_ref()?;
+    Some(ObjectKey::new(cluster.namespace().unwrap_or_default(), &source.name))
+}
+
+impl IrisClusterReconciler {
+    pub(super) fn new(engagement: Engagement, hub_id: Arc<str>) -> Self {
+        let (sources, requests) = Sources::new();
+        Self {
+            engagement,
+            objects: Store::default(),
+            stateful_sets: Children::new(hub_id.clone()),
+            services: Children::new(hub_id.clone()),
+            config_maps: Children::new(hub_id),
+            pods: Store::default(),
+            sources,
+            requests: Mutex::new(Some(requests)),
+        }
+    }
+
+    fn is_synced(&self) -> bool {
+        self.objects.is_synced()
+            && self.stateful_sets.store.is_synced()
+            && self.services.store.is_synced()
+            && self.config_maps.store.is_synced()
+            && self.pods.is_synced()
+    }
+
+    fn all(&self) -> Vec<ObjectKey> {
+        let clusters = self.objects.fold(Vec::new(), |mut keys, (key, _)| {
+            keys.push(key.clone());
+            keys
+        });
+        // A shared Service may have outlived its last cluster while no hub was running.
+        let shared = self.services.store.fold(Vec::new(), |mut keys, (key, _)| {
+            if key.name == HEADLESS_SERVICE {
+                keys.push(key.clone());
+            }
+            keys
+        });
+        clusters.into_iter().chain(shared).collect()
+    }
+
+    async fn run(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {
+        let Some(cluster) =
+            self.objects.get(key).filter(|cluster| cluster.meta().deletion_timestamp.is_none())
+        else {
+            return self.clean_up(key).await;
+        };
+        let cluster = match cluster.status {
+            Some(_) => cluster,
+            None => {
+                self.write_status(key, &cluster, &cluster::first_status(&cluster, Timestamp::now())).await?
+            }
+        };
+        let Some(found) = self.dereference(&cluster) else {
+            // The watch of its ConfigMap has just begun and wakes this key.
+            return Ok(Outcome::Done);
+        };
+        match cluster::validate(&cluster, &found) {
+            Ok(validated) => match self.carry_out(key, &cluster, &validated).await {
+                Ok(outcome) => Ok(outcome),
+                Err(error) => Err(self.tell_failure(key, &cluster, error).await),
+            },
+            Err(invalid) => {
+                let events = cluster::refused_events(&cluster, &invalid);
+                let status = cluster::refused_status(&cluster, &invalid, Timestamp::now());
+                self.tell(key, &cluster, &status).await?;
+                send(&self.engagement, &cluster.object_ref(&()), &events).await;
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        key: &ObjectKey,
+        cluster: &IrisCluster,
+        validated: &cluster::ValidatedCluster,
+    ) -> Result<Outcome, ReconcileError> {
+        let plan = cluster::plan(validated);
+        let events = cluster::events(validated, &plan);
+        let outcome = self.apply(cluster, &plan).await?;
+        let applied = plan.applied(self.observe_stateful_sets(cluster));
+        let status = cluster::status(validated, &applied, Timestamp::now());
+        self.tell(key, cluster, &status).await?;
+        send(&self.engagement, &cluster.object_ref(&()), &events).await;
+        Ok(outcome)
+    }
+
+    /// What a cluster leaves behind: the garbage collector takes its children, and the last one of its
+    /// namespace takes the Service that all of them shared.
+    async fn clean_up(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {
+        self.stateful_sets.forget_gone();
+        self.services.forget_gone();
+        self.config_maps.forget_gone();
+        let shared = ObjectKey::new(&key.namespace, HEADLESS_SERVICE);
+        let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {
+            return Ok(Outcome::Done);
+        };
+        let standing = |cluster: &Arc<IrisCluster>| cluster.meta().deletion_timestamp.is_none();
+        if !self.objects.in_namespace(&key.namespace, standing).is_empty() {
+            return Ok(Outcome::Done);
+        }
+        // Our view may be late: ask before a Service goes that a cluster made a moment ago may need.
+        let clusters: Api<IrisCluster> = Api::namespaced(self.engagement.client.clone(), &key.namespace);
+        let live = clusters.list_metadata(&ListParams::default().limit(1)).await.map_err(|error| {
+            ReconcileError {
+                category: homebase_kube::categorize(&error).as_str(),
+                retry: homebase_core::Retry::Backoff,
+                source: Box::new(error),
+            }
+        })?;
+        if live.items.is_empty() {
+            self.services.remove(&self.engagement, &shared, &service.uid, None, Dependents::Delete).await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn tell_failure(
+        &self,
+        key: &ObjectKey,
+        cluster: &IrisCluster,
+        error: ReconcileError,
+    ) -> ReconcileError {
+        let failure = failure_of(&error);
+        let status = cluster::failed_status(cluster, failure, &error.message(), Timestamp::now());
+        let is_news = cluster.status.as_ref() != Some(&status);
+        // The error itself is what counts; that it could not be told shows in the figures of requests.
+        drop(self.tell(key, cluster, &status).await);
+        if is_news && failure != Failure::Transient {
+            let regarding = cluster.object_ref(&());
+            self.engagement
+                .events
+                .publish(&regarding, Severity::Warning, error.category, &error.message())
+                .await;
+        }
+        error
+    }
+
+    async fn tell(
+        &self,
+        key: &ObjectKey,
+        cluster: &IrisCluster,
+        status: &IrisClusterStatus,
+    ) -> Result<(), ReconcileError> {
+        if cluster.status.as_ref() != Some(status) {
+            self.write_status(key, cluster, status).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_status(
+        &self,
+        key: &ObjectKey,
+        cluster: &IrisCluster,
+        status: &IrisClusterStatus,
+    ) -> Result<Arc<IrisCluster>, ReconcileError> {
+        let uid = cluster.uid().unwrap_or_default();
+        let written: IrisCluster =
+            apply::apply_status(&self.engagement.client, key, &uid, status, &self.engagement.manager).await?;
+        self.objects.note(&written, keep);
+        Ok(keep(&written))
+    }
+
+    /// Ends the watches of ConfigMaps that no cluster names any more.
+    fn retain_sources(&self) {
+        let named = self.objects.fold(BTreeSet::new(), |mut named, (_, cluster)| {
+            named.extend(source_key(cluster));
+            named
+        });
+        self.sources.retain(&named);
+    }
+
+    /// The clusters that name a ConfigMap.
+    fn users_of(&self, source: &ObjectKey) -> Vec<ObjectKey> {
+        let users = self
+            .objects
+            .in_namespace(&source.namespace, |cluster| source_key(cluster).as_ref() == Some(source));
+        users.into_iter().map(|(key, _)| key).collect()
+    }
+
+    fn watch_objects(self: &Arc<Self>, gate: &Arc<Gate>) -> Watch {
+        let (this, gate) = (self.clone(), gate.clone());
+        self.engagement.watching.objects::<IrisCluster, _>(
+            &self.engagement.client,
+            "IrisCluster",
+            None,
+            self.objects.clone(),
+            keep,
+            move |changes: Vec<Change<Arc<IrisCluster>>>| {
+                if changes.iter().any(|change| {
+                    let source = |cluster: &Option<Arc<IrisCluster>>| cluster.as_deref().and_then(source_key);
+                    source(&change.before).is_some() && source(&change.before) != source(&change.after)
+                }) {
+                    this.retain_sources();
+                }
+                let woken = changes.into_iter().map(|change| (change.key, change.listed));
+                gate.pass(this.is_synced(), || this.all(), woken);
+            },
+        )
+    }
+
+    fn watch_children<K, V>(
+        self: &Arc<Self>,
+        children: &Children<K, V>,
+        kind: &'static str,
+        gate: &Arc<Gate>,
+    ) -> Watch
+    where
+        K: homebase_kube::apply::Object,
+        V: Clone + PartialEq + Send + Sync + for<'a> From<&'a K> + 'static,
+    {
+        let (this, gate) = (self.clone(), gate.clone());
+        children.watch(&self.engagement, kind, move |changes: Vec<Change<Child<V>>>| {
+            let woken: Vec<_> = changes
+                .iter()
+                .flat_map(|change| match owner_of(change) {
+                    Some(owner) => vec![owner],
+                    // A shared object concerns every cluster of its namespace, and itself when there is none.
+                    None => {
+                        let sharers = this.objects.in_namespace(&change.key.namespace, |_| true);
+                        let keys = sharers.into_iter().map(|(key, _)| key).chain([change.key.clone()]);
+                        keys.map(|key| (key, change.listed)).collect()
+                    }
+                })
+                .collect();
+            gate.pass(this.is_synced(), || this.all(), woken);
+        })
+    }
+
+    fn watch_pods(self: &Arc<Self>, gate: &Arc<Gate>) -> Watch {
+        let (this, gate) = (self.clone(), gate.clone());
+        let selector = format!(
+            "{}={},{}={}",
+            labels::MANAGED_BY,
+            labels::MANAGED_BY_HOMEBASE,
+            labels::COMPONENT,
+            labels::Component::Data
+        );
+        self.engagement.watching.objects::<PartialObjectMeta<Pod>, _>(
+            &self.engagement.client,
+            "Pod",
+            Some(&selector),
+            self.pods.clone(),
+            MirrorPod::of,
+            move |changes: Vec<Change<MirrorPod>>| {
+                let woken: Vec<_> = changes
+                    .iter()
+                    .filter_map(|change| {
+                        let pod = change.after.as_ref().or(change.before.as_ref())?;
+                        Some((ObjectKey::new(&change.key.namespace, &pod.cluster), change.listed))
+                    })
+                    .collect();
+                gate.pass(this.is_synced(), || this.all(), woken);
+            },
+        )
+    }
+}
+
+impl Reconciler for IrisClusterReconciler {
+    fn watches(self: Arc<Self>, enqueue: Enqueue) -> Vec<Watch> {
+        let gate = Arc::new(Gate::new(enqueue));
+        let mut watches = vec![
+            self.watch_objects(&gate),
+            self.watch_children(&self.stateful_sets, "StatefulSet", &gate),
+            self.watch_children(&self.services, "Service", &gate),
+            self.watch_children(&self.config_maps, "ConfigMap", &gate),
+            self.watch_pods(&gate),
+        ];
+        if let Some(requests) = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let this = self.clone();
+            let wake = move |source: &ObjectKey| {
+                let users = this.users_of(source).into_iter().map(|key| (key, false));
+                gate.pass(this.is_synced(), || this.all(), users);
+            };
+            watches.push(self.sources.watch(&self.engagement, requests, wake));
+        }
+        watches
+    }
+
+    fn reconcile<'a>(&'a self, key: &'a ObjectKey) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
+        Box::pin(self.run(key))
+    }
+
+    fn tally(&self) -> Option<Tally> {
+        self.is_synced().then(|| {
+            let start = Tally { kind: "IrisCluster", ..Tally::default() };
+            self.objects.fold(start, |mut tally, (key, cluster)| {
+                let object = tally_of(key, cluster);
+                tally.objects += 1;
+                tally.ready += usize::from(object.ready);
+                tally.details.push(object);
+                tally
+            })
+        })
+    }
+}
+
+/// A cluster is ready when its status says so of the spec that it has now.
+fn tally_of(key: &ObjectKey, cluster: &IrisCluster) -> ObjectTally {
+    let status = cluster.status.as_ref();
+    let is_current = status.and_then(|status| status.observed_generation) == cluster.meta().generation;
+    let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let ready = is_current && find_condition::<Ready>(conditions).is_some_and(|ready| ready.status == "True");
+    let nodes = status.and_then(|status| status.nodes.clone()).unwrap_or_default();
+    let groups = [("data", nodes.data), ("compute", nodes.compute), ("arbiter", nodes.arbiter)];
+    let count = |(component, group): (&'static str, Option<NodeGroupStatus>)| {
+        group.map(|group| (component, i64::from(group.desired), i64::from(group.ready)))
+    };
+    ObjectTally { key: key.clone(), ready, pods: groups.into_iter().filter_map(count).collect() }
+}

@@ -1,0 +1,132 @@
+//! The fourth step of a reconcile: sends what a plan says, in its order, and removes what it says to remove. It
+//! has no choices of its own, and it never deletes a volume.
+
+use std::time::Duration;
+
+use homebase_api::{IrisCluster, labels};
+use homebase_core::ObjectKey;
+use homebase_iris::cluster::{ChildKind, MirrorLabel, ObservedChild, Plan, Prepared};
+use homebase_kube::Category;
+use homebase_kube::apply::{self, Dependents};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use serde_json::json;
+
+use super::super::children::Foreign;
+use super::IrisClusterReconciler;
+use crate::reconcile::{Outcome, ReconcileError};
+
+/// How soon to look again at a StatefulSet whose pods are going away, in case its status is not what wakes us.
+const SCALE_DOWN_WAIT: Duration = Duration::from_secs(10);
+
+impl IrisClusterReconciler {
+    pub(super) async fn apply(
+        &self,
+        cluster: &IrisCluster,
+        plan: &Plan<Prepared>,
+    ) -> Result<Outcome, ReconcileError> {
+        let Plan {
+            headless_service,
+            service,
+            config_maps,
+            stateful_sets,
+            mirror_labels,
+            prune,
+            // What is held back is told in the status, and not sent.
+            waiting: _,
+            observed: (),
+        } = plan;
+        let engagement = &self.engagement;
+        self.services.ensure(engagement, headless_service.clone(), Foreign::Accept).await?;
+        self.services.ensure(engagement, service.clone(), Foreign::Refuse).await?;
+        for config_map in config_maps {
+            self.config_maps.ensure(engagement, config_map.clone(), Foreign::Refuse).await?;
+        }
+        for set in stateful_sets {
+            self.stateful_sets.ensure(engagement, set.clone(), Foreign::Refuse).await?;
+        }
+        let namespace = cluster.namespace().unwrap_or_default();
+        for label in mirror_labels {
+            self.label(&namespace, label).await?;
+        }
+        let mut outcome = Outcome::Done;
+        for child in prune {
+            if self.remove(cluster, child).await? == Removal::UnderWay {
+                outcome = Outcome::After(SCALE_DOWN_WAIT);
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn label(&self, namespace: &str, label: &MirrorLabel) -> Result<(), ReconcileError> {
+        let MirrorLabel { pod, uid, resource_version, role } = label;
+        let key = ObjectKey::new(namespace, pod);
+        let patch = json!({ "metadata": { "labels": { labels::MIRROR_ROLE: role.as_str() } } });
+        match apply::patch_exact::<Pod>(&self.engagement.client, &key, uid, resource_version, patch).await {
+            Ok(_) => Ok(()),
+            // The pod has changed or gone since: that news is on its way and brings us back here.
+            Err(error) if matches!(error.category(), Category::Conflict | Category::NotFound) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn remove(&self, cluster: &IrisCluster, child: &ObservedChild) -> Result<Removal, ReconcileError> {
+        let ObservedChild { kind, name, uid } = child;
+        let key = ObjectKey::new(cluster.namespace().unwrap_or_default(), name);
+        let owner = cluster.uid();
+        match kind {
+            ChildKind::StatefulSet => return self.remove_stateful_set(cluster, &key, uid).await,
+            ChildKind::Service => {
+                self.services
+                    .remove(&self.engagement, &key, uid, owner.as_deref(), Dependents::Delete)
+                    .await?
+            }
+            ChildKind::ConfigMap => {
+                self.config_maps
+                    .remove(&self.engagement, &key, uid, owner.as_deref(), Dependents::Delete)
+                    .await?
+            }
+        };
+        Ok(Removal::Done)
+    }
+
+    /// Removes a StatefulSet in two steps, scaling to zero and then deleting with orphans: so its pods end one
+    /// after the other as its own controller does it, and no mistake here can take running pods with it.
+    async fn remove_stateful_set(
+        &self,
+        cluster: &IrisCluster,
+        key: &ObjectKey,
+        uid: &str,
+    ) -> Result<Removal, ReconcileError> {
+        let client = &self.engagement.client;
+        let found: Option<StatefulSet> = apply::fetch(client, key).await?;
+        let Some(found) = found.filter(|set| set.uid().as_deref() == Some(uid)) else {
+            return Ok(Removal::Done);
+        };
+        let wanted = found.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        if wanted > 0 {
+            let version = found.resource_version().unwrap_or_default();
+            let patch = json!({ "spec": { "replicas": 0 } });
+            apply::patch_exact::<StatefulSet>(client, key, uid, &version, patch).await?;
+            return Ok(Removal::UnderWay);
+        }
+        let status = found.status.unwrap_or_default();
+        let is_empty = status.replicas == 0 && status.observed_generation == found.metadata.generation;
+        if !is_empty {
+            return Ok(Removal::UnderWay);
+        }
+        let owner = cluster.uid();
+        self.stateful_sets.remove(&self.engagement, key, uid, owner.as_deref(), Dependents::Orphan).await?;
+        Ok(Removal::Done)
+    }
+}
+
+/// How far a removal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removal {
+    /// It is gone.
+    Done,
+    /// It is going.
+    UnderWay,
+}

@@ -1,0 +1,108 @@
+//! The first step of a reconcile: everything besides the resource itself that its plan depends on. It reads what
+//! the watches have brought and asks the apiserver for nothing.
+
+use std::collections::BTreeMap;
+
+use homebase_api::{IrisCluster, labels};
+use homebase_core::ObjectKey;
+use homebase_iris::cluster::{
+    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
+};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use kube::ResourceExt as _;
+use kube::core::PartialObjectMeta;
+
+use super::{Child, IrisClusterReconciler, Source, source_key};
+
+/// A child of which nothing matters but that it is there and whether it was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Uninspected;
+
+impl From<&Service> for Uninspected {
+    fn from(_: &Service) -> Self {
+        Self
+    }
+}
+
+impl From<&ConfigMap> for Uninspected {
+    fn from(_: &ConfigMap) -> Self {
+        Self
+    }
+}
+
+/// What is kept of a data pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MirrorPod {
+    /// The cluster that it belongs to.
+    pub(super) cluster: String,
+    deleting: bool,
+    observed: ObservedPod,
+}
+
+impl MirrorPod {
+    pub(super) fn of(pod: &PartialObjectMeta<Pod>) -> Self {
+        let label = |key: &str| pod.labels().get(key).cloned();
+        Self {
+            cluster: label(labels::NAME).unwrap_or_default(),
+            deleting: pod.metadata.deletion_timestamp.is_some(),
+            observed: ObservedPod {
+                uid: pod.uid().unwrap_or_default(),
+                resource_version: pod.resource_version().unwrap_or_default(),
+                mirror_role: label(labels::MIRROR_ROLE),
+            },
+        }
+    }
+}
+
+impl IrisClusterReconciler {
+    /// What a plan depends on; none while the ConfigMap of `spec.configSource` has not been listed yet.
+    pub(super) fn dereference(&self, cluster: &IrisCluster) -> Option<Dereferenced> {
+        let config_source = match source_key(cluster) {
+            None => ConfigSource::NotReferenced,
+            Some(key) => match self.sources.get(&key) {
+                Source::Unknown => return None,
+                Source::Missing => ConfigSource::Missing,
+                Source::Found(data) => ConfigSource::Found(data),
+            },
+        };
+        Some(Dereferenced {
+            config_source,
+            stateful_sets: self.observe_stateful_sets(cluster),
+            data_pods: self.observe_pods(cluster),
+            existing: self.observe_children(cluster),
+        })
+    }
+
+    /// The StatefulSets that the cluster owns.
+    pub(super) fn observe_stateful_sets(
+        &self,
+        cluster: &IrisCluster,
+    ) -> BTreeMap<String, ObservedStatefulSet> {
+        let (namespace, uid) = place(cluster);
+        let owned = self.stateful_sets.owned_by(&namespace, &uid);
+        owned.into_iter().filter(|(_, set)| !set.deleting).map(|(key, set)| (key.name, set.view)).collect()
+    }
+
+    fn observe_pods(&self, cluster: &IrisCluster) -> BTreeMap<String, ObservedPod> {
+        let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+        let pods = self.pods.in_namespace(&namespace, |pod| pod.cluster == name && !pod.deleting);
+        pods.into_iter().map(|(key, pod)| (key.name, pod.observed)).collect()
+    }
+
+    fn observe_children(&self, cluster: &IrisCluster) -> Vec<ObservedChild> {
+        let (namespace, uid) = place(cluster);
+        let sets = named(ChildKind::StatefulSet, self.stateful_sets.owned_by(&namespace, &uid));
+        let services = named(ChildKind::Service, self.services.owned_by(&namespace, &uid));
+        let config_maps = named(ChildKind::ConfigMap, self.config_maps.owned_by(&namespace, &uid));
+        sets.chain(services).chain(config_maps).collect()
+    }
+}
+
+fn place(cluster: &IrisCluster) -> (String, String) {
+    (cluster.namespace().unwrap_or_default(), cluster.uid().unwrap_or_default())
+}
+
+fn named<V>(kind: ChildKind, children: Vec<(ObjectKey, Child<V>)>) -> impl Iterator<Item = ObservedChild> {
+    let standing = children.into_iter().filter(|(_, child)| !child.deleting);
+    standing.map(move |(key, child)| ObservedChild { kind, name: key.name, uid: child.uid })
+}

@@ -1,0 +1,160 @@
+//! The ConfigMaps of users that `spec.configSource` names: one narrow watch for each that is named, and none
+//! for any other, so that a cluster full of ConfigMaps costs nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt as _;
+use futures::future::{AbortHandle, Abortable};
+use futures::stream::FuturesUnordered;
+use homebase_core::ObjectKey;
+use homebase_kube::watch::{Listener, run_watch, watch_config};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::runtime::watcher::{Event, watcher};
+use tokio::sync::mpsc;
+
+use crate::reconcile::{Engagement, Watch};
+
+/// The keys of a source that mean something; the rest is not kept.
+const KEYS: [&str; 5] = ["common.cpf", "data.cpf", "compute.cpf", "CSP-merge.ini", "CSP.ini"];
+
+/// What is known of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Nobody has listed it yet.
+    Unknown,
+    /// It does not exist.
+    Missing,
+    /// It holds this.
+    Found(BTreeMap<String, String>),
+}
+
+#[derive(Default)]
+struct Inner {
+    known: BTreeMap<ObjectKey, Source>,
+    watches: BTreeMap<ObjectKey, AbortHandle>,
+}
+
+/// The sources of one cluster.
+#[derive(Clone)]
+pub(super) struct Sources {
+    inner: Arc<Mutex<Inner>>,
+    requests: mpsc::UnboundedSender<(ObjectKey, futures::future::AbortRegistration)>,
+}
+
+pub(super) type Requests = mpsc::UnboundedReceiver<(ObjectKey, futures::future::AbortRegistration)>;
+
+impl Sources {
+    /// Sources of which none is watched yet, and the requests that `run` serves. The channel is unbounded
+    /// because it holds one entry for each named source at most.
+    pub(super) fn new() -> (Self, Requests) {
+        let (requests, served) = mpsc::unbounded_channel();
+        (Self { inner: Arc::default(), requests }, served)
+    }
+
+    /// What is known of a source. The first question starts its watch, which wakes the one who asked.
+    pub(super) fn get(&self, key: &ObjectKey) -> Source {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = inner.known.get(key) {
+            return known.clone();
+        }
+        let (handle, registration) = AbortHandle::new_pair();
+        inner.known.insert(key.clone(), Source::Unknown);
+        inner.watches.insert(key.clone(), handle);
+        // An error means that the session is ending, and nobody will read the answer.
+        drop(self.requests.send((key.clone(), registration)));
+        Source::Unknown
+    }
+
+    /// Ends the watches of sources that nobody names any more.
+    pub(super) fn retain(&self, named: &BTreeSet<ObjectKey>) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.known.retain(|key, _| named.contains(key));
+        inner.watches.retain(|key, handle| {
+            let keep = named.contains(key);
+            if !keep {
+                handle.abort();
+            }
+            keep
+        });
+    }
+
+    /// The task that runs the watches; `wake` is called with a source that changed.
+    pub(super) fn watch(
+        &self,
+        engagement: &Engagement,
+        mut requests: Requests,
+        wake: impl Fn(&ObjectKey) + Clone + Send + Sync + 'static,
+    ) -> Watch {
+        let (sources, client) = (self.clone(), engagement.client.clone());
+        let run = async move {
+            let mut running = FuturesUnordered::new();
+            loop {
+                tokio::select! {
+                    request = requests.recv() => {
+                        let Some((key, registration)) = request else { return };
+                        let objects: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
+                        let config = watch_config().fields(&format!("metadata.name={}", key.name));
+                        let feed = Feed { sources: sources.clone(), key, seen: None, wake: wake.clone() };
+                        let watch = run_watch(watcher(objects, config), feed, fastrand::f64, || async {});
+                        running.push(Abortable::new(watch, registration));
+                    }
+                    Some(_) = running.next(), if !running.is_empty() => {}
+                }
+            }
+        };
+        Watch { kind: "config sources", run: Box::pin(run) }
+    }
+
+    fn set(&self, key: &ObjectKey, source: Source) -> bool {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        match inner.known.get_mut(key) {
+            Some(known) if *known != source => {
+                *known = source;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+struct Feed<W> {
+    sources: Sources,
+    key: ObjectKey,
+    /// What the listing that runs has brought.
+    seen: Option<Source>,
+    wake: W,
+}
+
+impl<W: Fn(&ObjectKey) + Send> Listener<ConfigMap> for Feed<W> {
+    fn event(&mut self, event: Event<ConfigMap>) {
+        let next = match event {
+            Event::Init => {
+                self.seen = None;
+                None
+            }
+            Event::InitApply(object) => {
+                self.seen = Some(found(&object));
+                None
+            }
+            Event::InitDone => Some(self.seen.take().unwrap_or(Source::Missing)),
+            Event::Apply(object) => Some(found(&object)),
+            Event::Delete(_) => Some(Source::Missing),
+        };
+        if let Some(next) = next
+            && self.sources.set(&self.key, next)
+        {
+            (self.wake)(&self.key);
+        }
+    }
+
+    fn failure(&mut self, category: homebase_kube::Category, message: &str) {
+        tracing::warn!(configmap = %self.key, category = category.as_str(), error = message, "config source not watched");
+    }
+}
+
+fn found(object: &ConfigMap) -> Source {
+    let data = object.data.clone().unwrap_or_default();
+    Source::Found(data.into_iter().filter(|(key, _)| KEYS.contains(&key.as_str())).collect())
+}

@@ -1,0 +1,212 @@
+//! Keeps one `WorkCluster` beside each registration, with what is known of the cluster. It writes only a
+//! difference, and it removes only what it wrote itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use homebase_api::{WorkCluster, WorkClusterStatus, labels};
+use homebase_core::{Chain, ClusterId, ObjectKey};
+use homebase_kube::apply::{self, Dependents, WriteError};
+use homebase_kube::event::Events;
+use homebase_kube::watch::{Listener, run_watch, watch_config};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::core::ObjectMeta;
+use kube::runtime::watcher::{Event, watcher};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::Hub;
+use crate::registry::Cluster;
+
+pub(crate) mod status;
+
+/// Status writes that run at the same time: a fleet of a thousand clusters is written within seconds, and
+/// the home apiserver does not notice.
+const CONCURRENT_WRITES: usize = 8;
+
+/// What is kept of a `WorkCluster`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Published {
+    uid: String,
+    generation: i64,
+    /// The UID of the Secret that it belongs to.
+    secret_uid: Option<String>,
+    secret_name: Option<String>,
+    managed: bool,
+    deleting: bool,
+    pub(crate) status: Option<WorkClusterStatus>,
+}
+
+fn view(object: &WorkCluster) -> Published {
+    let owner = object.owner_references().iter().find(|owner| owner.kind == "Secret");
+    Published {
+        uid: object.uid().unwrap_or_default(),
+        generation: object.meta().generation.unwrap_or_default(),
+        secret_uid: owner.map(|owner| owner.uid.clone()),
+        secret_name: owner.map(|owner| owner.name.clone()),
+        managed: object.labels().get(labels::MANAGED_BY).is_some_and(|by| by == labels::MANAGED_BY_HOMEBASE),
+        deleting: object.meta().deletion_timestamp.is_some(),
+        status: object.status.clone(),
+    }
+}
+
+struct Publisher {
+    hub: Arc<Hub>,
+    home: Client,
+    events: Events,
+}
+
+/// Runs until it is cancelled.
+pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) {
+    let objects: Api<WorkCluster> = Api::namespaced(home.clone(), &hub.settings.namespace);
+    let feed = Feed { hub: hub.clone() };
+    let mut watch =
+        std::pin::pin!(run_watch(watcher(objects, watch_config()), feed, fastrand::f64, || async {}));
+    let publisher = Publisher { events: Events::new(home.clone(), &hub.settings.instance), hub, home };
+    let queue = publisher.hub.publishing().clone();
+    let mut running = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = &mut watch => return,
+            Some(()) = running.next(), if !running.is_empty() => {}
+            id = queue.take(), if running.len() < CONCURRENT_WRITES => running.push(publisher.work_on(id)),
+        }
+    }
+}
+
+struct Feed {
+    hub: Arc<Hub>,
+}
+
+impl Listener<WorkCluster> for Feed {
+    fn event(&mut self, event: Event<WorkCluster>) {
+        let listed = matches!(event, Event::InitDone);
+        for change in self.hub.work_clusters.on(event, view) {
+            if let Ok(id) = change.key.name.parse() {
+                self.hub.publish(&id);
+            }
+        }
+        if listed {
+            self.hub.work_clusters_listed.notify_one();
+        }
+    }
+
+    fn failure(&mut self, _: homebase_kube::Category, message: &str) {
+        tracing::warn!(error = message, "WorkClusters cannot be watched; sessions go on");
+    }
+}
+
+impl Publisher {
+    async fn work_on(&self, id: ClusterId) {
+        let queue = self.hub.publishing();
+        match self.bring_up_to_date(&id).await {
+            Ok(()) => {
+                queue.done(&id);
+                if self.hub.registry.get(&id).is_some() {
+                    queue.add_after(id, status::REFRESH);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(cluster = %id, error = %Chain(&error), "WorkCluster not written");
+                queue.failed(&id, fastrand::f64());
+            }
+        }
+    }
+
+    async fn bring_up_to_date(&self, id: &ClusterId) -> Result<(), WriteError> {
+        // Before the listings are complete, nothing may be concluded from what is missing.
+        if !self.hub.is_synced() || !self.hub.work_clusters.is_synced() {
+            self.hub.publishing().add_after(id.clone(), NOT_SYNCED_WAIT);
+            return Ok(());
+        }
+        let key = ObjectKey::new(&self.hub.settings.namespace, id.as_str());
+        let published = self.hub.work_clusters.get(&key);
+        match (self.hub.registry.get(id), published) {
+            (Some(cluster), Some(published))
+                if published.secret_uid.as_deref() == Some(&*cluster.secret.uid) =>
+            {
+                self.write_status(&key, &cluster, published).await
+            }
+            // It belongs to an earlier registration of the same name: its pin and its history end with it.
+            (Some(_), Some(published)) => self.remove(&key, &published).await,
+            (Some(cluster), None) => self.create(&key, &cluster).await,
+            (None, Some(published)) => self.remove(&key, &published).await,
+            (None, None) => Ok(()),
+        }
+    }
+
+    async fn create(&self, key: &ObjectKey, cluster: &Cluster) -> Result<(), WriteError> {
+        let owner = OwnerReference {
+            api_version: Secret::api_version(&()).into_owned(),
+            kind: Secret::kind(&()).into_owned(),
+            name: cluster.secret.name.clone(),
+            uid: cluster.secret.uid.clone(),
+            ..OwnerReference::default()
+        };
+        let object = WorkCluster {
+            metadata: ObjectMeta {
+                name: Some(key.name.clone()),
+                namespace: Some(key.namespace.clone()),
+                labels: Some(
+                    [(labels::MANAGED_BY.to_owned(), labels::MANAGED_BY_HOMEBASE.to_owned())].into(),
+                ),
+                owner_references: Some(vec![owner]),
+                ..ObjectMeta::default()
+            },
+            ..WorkCluster::default()
+        };
+        let created = apply::apply(&self.home, &object, &self.hub.settings.field_manager).await?;
+        self.hub.work_clusters.note(&created, view);
+        self.write_status(key, cluster, view(&created)).await
+    }
+
+    async fn write_status(
+        &self,
+        key: &ObjectKey,
+        cluster: &Cluster,
+        published: Published,
+    ) -> Result<(), WriteError> {
+        let now = Timestamp::now();
+        let instance = &self.hub.settings.instance;
+        let previous = published.status.unwrap_or_default();
+        let next = status::next(&previous, cluster, instance, published.generation, now);
+        let Some(next) = next else { return Ok(()) };
+        let manager = &self.hub.settings.field_manager;
+        let written: WorkCluster =
+            apply::apply_status(&self.home, key, &published.uid, &next, manager).await?;
+        self.hub.work_clusters.note(&written, view);
+        if let Some((severity, reason, note)) = status::event(&previous, &next) {
+            self.events.publish(&written.object_ref(&()), severity, &reason, &note).await;
+        }
+        Ok(())
+    }
+
+    /// Removes a `WorkCluster` whose registration is gone, after a look at the Secret itself.
+    async fn remove(&self, key: &ObjectKey, published: &Published) -> Result<(), WriteError> {
+        if !published.managed || published.deleting {
+            return Ok(());
+        }
+        if let Some(name) = &published.secret_name {
+            let secret_key = ObjectKey::new(&key.namespace, name);
+            let secret: Option<Secret> = apply::fetch(&self.home, &secret_key).await?;
+            let still_registers = secret.is_some_and(|secret| {
+                secret.uid() == published.secret_uid
+                    && secret.labels().get(labels::CLUSTER).is_some_and(|value| value == labels::TRUE)
+                    && crate::registration::read(&secret).id.is_ok_and(|id| id.as_str() == key.name)
+            });
+            if still_registers {
+                return Ok(());
+            }
+        }
+        apply::delete_exact::<WorkCluster>(&self.home, key, &published.uid, Dependents::Delete).await?;
+        Ok(())
+    }
+}
+
+/// How soon to look again while a listing is under way.
+const NOT_SYNCED_WAIT: Duration = Duration::from_millis(200);

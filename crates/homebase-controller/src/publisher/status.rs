@@ -1,0 +1,160 @@
+//! Decides what the status of a `WorkCluster` says next, and whether that is worth a write and an Event. It
+//! sends nothing.
+
+use std::time::Duration;
+
+use homebase_api::WorkClusterStatus;
+use homebase_api::conditions::work_cluster::{CredentialsValid, Ready};
+use homebase_api::conditions::{ConditionStatus, find_condition, set_condition};
+use homebase_api::workcluster::{
+    ClusterIdentity, ClusterResources, ClusterVersion, ObservedSecret, SessionState,
+};
+use homebase_fleet::findings;
+use homebase_fleet::session::{Session, Verdict};
+use homebase_kube::event::Severity;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::reconcile::Tally;
+use crate::registry::{Cluster, View};
+
+#[cfg(test)]
+mod tests;
+
+/// How often the times in a status that says nothing new are refreshed. In between a healthy cluster costs
+/// the home apiserver no write at all; `homebase_member_cluster_last_success_timestamp_seconds` has the
+/// exact time.
+pub(super) const REFRESH: Duration = Duration::from_secs(300);
+
+/// The status that is to be written; none when the one that is there says it already.
+pub(super) fn next(
+    previous: &WorkClusterStatus,
+    cluster: &Cluster,
+    instance: &str,
+    generation: i64,
+    now: Timestamp,
+) -> Option<WorkClusterStatus> {
+    let mut next = previous.clone();
+    next.owner = Some(instance.to_owned());
+    next.server.clone_from(&cluster.server);
+    next.observed_secret = Some(ObservedSecret {
+        name: cluster.secret.name.clone(),
+        uid: cluster.secret.uid.clone(),
+        resource_version: cluster.secret.resource_version.clone(),
+    });
+    let found = match cluster.view() {
+        View::Unusable(unusable) => {
+            next.state = Some(SessionState::Rejected);
+            findings::of_unusable(&unusable, generation)
+        }
+        View::Session(session) => {
+            of_session(&mut next, &session, &cluster.tallies(), now);
+            findings::of_session(&session, generation)
+        }
+    };
+    let found_types: Vec<Condition> = {
+        let mut list = Vec::new();
+        for condition in &found {
+            set_condition(&mut list, condition.clone(), now);
+        }
+        list
+    };
+    for condition in found {
+        set_condition(&mut next.conditions, condition, now);
+    }
+    for condition in &mut next.conditions {
+        if !found_types.iter().any(|found| found.type_ == condition.type_) {
+            forget(condition, now);
+        }
+    }
+    worth_a_write(previous, &next, now).then_some(next)
+}
+
+/// A condition of which nothing is known any more: it is neither true nor false.
+fn forget(condition: &mut Condition, now: Timestamp) {
+    if condition.status != ConditionStatus::Unknown.as_str() {
+        condition.status = ConditionStatus::Unknown.as_str().to_owned();
+        condition.message =
+            format!("not checked under the present registration; last known: {}", condition.message);
+        condition.last_transition_time = Time(now);
+    }
+}
+
+fn of_session(next: &mut WorkClusterStatus, session: &Session, tallies: &[Tally], now: Timestamp) {
+    next.state = Some(session.state());
+    let Some(seen) = session.last_seen() else { return };
+    next.last_seen = Some(Time(seen));
+    next.latency_milliseconds =
+        session.latency().map(|latency| i64::try_from(latency.as_millis()).unwrap_or(i64::MAX));
+    if let (Some(uid), true) = (session.uid(), session.verdict().is_some_and(Verdict::is_trusted)) {
+        next.identity = Some(ClusterIdentity { uid: uid.to_string(), observed_at: Time(seen) });
+    }
+    if let Some(version) = session.version() {
+        next.version = Some(ClusterVersion { git_version: version.to_owned(), observed_at: Time(seen) });
+    }
+    // What cannot be seen keeps its last known figures and the time at which they were seen.
+    if session.state() == SessionState::Running {
+        let count = |kind: &str, figure: fn(&Tally) -> usize| {
+            let sum: usize = tallies.iter().filter(|tally| tally.kind == kind).map(figure).sum();
+            i64::try_from(sum).unwrap_or(i64::MAX)
+        };
+        next.resources = Some(ClusterResources {
+            iris_clusters: count("IrisCluster", |tally| tally.objects),
+            ready_iris_clusters: count("IrisCluster", |tally| tally.ready),
+            iris: count("Iris", |tally| tally.objects),
+            observed_at: Time(now),
+        });
+    }
+}
+
+/// A difference in anything but times and latency, or times that have grown old.
+fn worth_a_write(previous: &WorkClusterStatus, next: &WorkClusterStatus, now: Timestamp) -> bool {
+    if timeless(previous) != timeless(next) {
+        return true;
+    }
+    let (Some(told), Some(seen)) = (&previous.last_seen, &next.last_seen) else {
+        return previous.last_seen != next.last_seen;
+    };
+    let age = now.duration_since(told.0);
+    told != seen && age.unsigned_abs() >= REFRESH
+}
+
+fn timeless(status: &WorkClusterStatus) -> WorkClusterStatus {
+    let mut status = status.clone();
+    let never = || Time(Timestamp::UNIX_EPOCH);
+    status.last_seen = None;
+    status.latency_milliseconds = None;
+    if let Some(identity) = &mut status.identity {
+        identity.observed_at = never();
+    }
+    if let Some(version) = &mut status.version {
+        version.observed_at = never();
+    }
+    if let Some(resources) = &mut status.resources {
+        resources.observed_at = never();
+    }
+    status
+}
+
+/// The Event that a new status is worth: one for each time that readiness, or its reason, changes.
+pub(super) fn event(
+    previous: &WorkClusterStatus,
+    next: &WorkClusterStatus,
+) -> Option<(Severity, String, String)> {
+    let before = find_condition::<Ready>(&previous.conditions);
+    let after = find_condition::<Ready>(&next.conditions)?;
+    let same =
+        |a: &Condition, b: &Condition| a.status == b.status && a.reason == b.reason && a.message == b.message;
+    if after.status == ConditionStatus::Unknown.as_str() || before.is_some_and(|before| same(before, after)) {
+        return None;
+    }
+    if after.status == ConditionStatus::True.as_str() {
+        return Some((Severity::Normal, after.reason.clone(), after.message.clone()));
+    }
+    // `InvalidRegistration` says nothing that the condition behind it does not say better.
+    let credentials = find_condition::<CredentialsValid>(&next.conditions)
+        .filter(|condition| condition.status == ConditionStatus::False.as_str());
+    let (reason, message) = credentials
+        .map_or((&after.reason, &after.message), |condition| (&condition.reason, &condition.message));
+    Some((Severity::Warning, reason.clone(), message.clone()))
+}

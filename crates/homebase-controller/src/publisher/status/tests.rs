@@ -1,0 +1,102 @@
+//! What is written, and what is not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use homebase_api::WorkClusterStatus;
+use homebase_api::conditions::work_cluster::CredentialsValid;
+use homebase_core::ClusterUid;
+use homebase_fleet::findings::Unusable;
+use homebase_fleet::session::{Crds, Event, Failure, FailureReason, PROBE_FAILURES, Session, Verdict};
+use homebase_kube::event::Severity;
+use jiff::Timestamp;
+
+use super::{REFRESH, event, next};
+use crate::registry::{Cluster, SecretRef, View};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000 + second).unwrap()
+}
+
+fn cluster(view: View) -> Arc<Cluster> {
+    let secret = SecretRef {
+        name: "boston".to_owned(),
+        uid: "secret".to_owned(),
+        resource_version: "7".to_owned(),
+        created: at(0),
+    };
+    Cluster::new("boston".parse().unwrap(), secret, Some("host:6443".to_owned()), view)
+}
+
+fn answered(second: i64, session: &mut Session) {
+    let uid = ClusterUid::new("uid");
+    let latency = Duration::from_millis(u64::try_from(second).unwrap());
+    session.on(Event::Answered { uid, verdict: Verdict::Pinned, latency }, at(second), 0.0);
+}
+
+fn running() -> Session {
+    let (mut session, _) = Session::start(at(0));
+    answered(1, &mut session);
+    session.on(Event::CrdsChecked(Crds::UpToDate), at(1), 0.0);
+    session.on(Event::SyncChanged { missing: None }, at(1), 0.0);
+    session
+}
+
+fn write(previous: &WorkClusterStatus, session: &Session, second: i64) -> Option<WorkClusterStatus> {
+    let cluster = cluster(View::Session(Box::new(session.clone())));
+    next(previous, &cluster, "hub", 1, at(second))
+}
+
+#[test]
+fn a_probe_that_finds_nothing_new_is_not_written_until_the_refresh_is_due() {
+    let mut session = running();
+    let first = write(&WorkClusterStatus::default(), &session, 1).unwrap();
+    answered(11, &mut session);
+    assert_eq!(write(&first, &session, 11), None);
+    let due = 1 + i64::try_from(REFRESH.as_secs()).unwrap();
+    answered(due, &mut session);
+    let refreshed = write(&first, &session, due).unwrap();
+    assert_eq!(refreshed.last_seen.as_ref().unwrap().0, at(due));
+    assert_eq!(event(&first, &refreshed), None);
+}
+
+#[test]
+fn a_lost_cluster_keeps_its_last_figures_and_the_time_at_which_they_were_seen() {
+    let mut session = running();
+    let first = write(&WorkClusterStatus::default(), &session, 1).unwrap();
+    assert_eq!(first.resources.as_ref().unwrap().observed_at.0, at(1));
+    for n in 0..PROBE_FAILURES {
+        let failure = Failure { reason: FailureReason::ConnectTimeout, message: "no".to_owned() };
+        session.on(Event::ProbeFailed(failure), at(20 + i64::from(n)), 0.0);
+    }
+    let lost = write(&first, &session, 30).unwrap();
+    assert_eq!(lost.resources, first.resources);
+    assert_eq!(lost.last_seen, first.last_seen);
+    assert_eq!(lost.identity, first.identity);
+    assert_eq!(event(&first, &lost), Some((Severity::Warning, "NotReachable".to_owned(), "no".to_owned())));
+}
+
+#[test]
+fn the_reason_of_a_bad_kubeconfig_is_the_reason_of_the_event_and_old_news_becomes_unknown() {
+    let first = write(&WorkClusterStatus::default(), &running(), 1).unwrap();
+    let unusable =
+        || Unusable { reason: CredentialsValid::BadKubeConfig, message: "users[0]: no".to_owned() };
+    let rejected = next(&first, &cluster(View::Unusable(unusable())), "hub", 1, at(2)).unwrap();
+    let (severity, reason, note) = event(&first, &rejected).unwrap();
+    assert_eq!((severity, &*reason, &*note), (Severity::Warning, "BadKubeConfig", "users[0]: no"));
+    let reachable = rejected.conditions.iter().find(|condition| condition.type_ == "Reachable").unwrap();
+    assert_eq!(reachable.status, "Unknown");
+    assert_eq!(next(&rejected, &cluster(View::Unusable(unusable())), "hub", 1, at(3)), None);
+}
+
+#[test]
+fn an_untrusted_identity_is_never_put_on_record() {
+    let (mut session, _) = Session::start(at(0));
+    let verdict = Verdict::Mismatch { pinned: ClusterUid::new("pinned") };
+    session.on(
+        Event::Answered { uid: ClusterUid::new("other"), verdict, latency: Duration::ZERO },
+        at(1),
+        0.0,
+    );
+    assert_eq!(write(&WorkClusterStatus::default(), &session, 1).unwrap().identity, None);
+}

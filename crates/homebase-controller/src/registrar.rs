@@ -1,0 +1,288 @@
+//! Watches the registrations and keeps one session for each. It is level-based: what runs is compared with
+//! what is registered, whatever happened in between. It waits for no work cluster.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use homebase_core::{Chain, ClusterId, ClusterUid, ObjectKey};
+use homebase_fleet::findings::Unusable;
+use homebase_fleet::session::Session;
+use homebase_kube::client::{BuildClientError, build_client, config_of};
+use homebase_kube::event::{Events, Severity};
+use homebase_kube::observe::Observer;
+use homebase_kube::watch::{Listener, run_watch, watch_config};
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use kube::runtime::watcher::{Event, watcher};
+use kube::{Api, Client};
+use tokio::sync::Notify;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::hub::Hub;
+use crate::metrics::RegistrationEvent;
+use crate::registration::{self, Registration};
+use crate::registry::{Cluster, View};
+use crate::session;
+use crate::store::Store;
+
+mod observer;
+
+use homebase_api::conditions::work_cluster::CredentialsValid;
+use observer::ClusterObserver;
+
+/// How long to wait before a session is started again that ended by itself: a fault that repeats at once
+/// must not become a loop.
+const RESTART_DELAY: Duration = Duration::from_secs(5);
+
+/// What runs for one registration.
+struct Running {
+    registration: Registration,
+    cluster: Arc<Cluster>,
+    cancel: CancellationToken,
+    /// The session's task; none for a registration that cannot be used.
+    task: Option<Id>,
+}
+
+struct Registrar {
+    hub: Arc<Hub>,
+    events: Events,
+    running: HashMap<ClusterId, Running>,
+    sessions: JoinSet<()>,
+    /// Names whose session still ends: the next one begins when it has.
+    ending: HashMap<Id, Arc<Cluster>>,
+    /// What was last said about registrations that have no `WorkCluster` to say it on.
+    told: HashMap<String, String>,
+}
+
+/// Runs until it is cancelled, and returns when every session has ended.
+pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) {
+    let changed = Arc::new(Notify::new());
+    let feed = Feed { store: hub.registrations.clone(), changed: changed.clone() };
+    let secrets: Api<Secret> = Api::namespaced(home.clone(), &hub.settings.namespace);
+    let stream = watcher(secrets, watch_config().labels(&registration::selector()));
+    let mut watch = std::pin::pin!(run_watch(stream, feed, fastrand::f64, || async {}));
+    let mut registrar = Registrar {
+        events: Events::new(home, &hub.settings.instance),
+        hub,
+        running: HashMap::new(),
+        sessions: JoinSet::new(),
+        ending: HashMap::new(),
+        told: HashMap::new(),
+    };
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => break,
+            () = &mut watch => break,
+            () = changed.notified() => {}
+            // Pins are read from there: without them a session could take a changed cluster for a new one.
+            () = registrar.hub.work_clusters_listed.notified() => {}
+            Some(ended) = registrar.sessions.join_next_with_id(), if !registrar.sessions.is_empty() => {
+                registrar.ended(ended).await;
+            }
+        }
+        if registrar.hub.registrations.is_synced() && registrar.hub.work_clusters.is_synced() {
+            registrar.reconcile().await;
+            registrar.hub.set_synced();
+        }
+    }
+    registrar.stop().await;
+}
+
+struct Feed {
+    store: Store<Registration>,
+    changed: Arc<Notify>,
+}
+
+impl Listener<Secret> for Feed {
+    fn event(&mut self, event: Event<Secret>) {
+        self.store.on(event, registration::read);
+        self.changed.notify_one();
+    }
+
+    fn failure(&mut self, _: homebase_kube::Category, message: &str) {
+        tracing::warn!(error = message, "registrations cannot be watched; sessions go on");
+    }
+}
+
+impl Registrar {
+    async fn reconcile(&mut self) {
+        let wanted = self.wanted().await;
+        let obsolete: Vec<ClusterId> = self
+            .running
+            .iter()
+            .filter(|(id, running)| {
+                wanted.get(*id).is_none_or(|wanted| !wanted.is_same_connection(&running.registration))
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in obsolete {
+            self.end(&id, wanted.contains_key(&id));
+        }
+        for (id, registration) in wanted {
+            let is_ending = self.ending.values().any(|cluster| cluster.id == id);
+            if !self.running.contains_key(&id) && !is_ending {
+                self.begin(id, registration);
+            }
+        }
+    }
+
+    /// One registration for each name: the oldest one, when several have it.
+    async fn wanted(&mut self) -> BTreeMap<ClusterId, Registration> {
+        let mut all = self.hub.registrations.fold(Vec::new(), |mut all, (_, registration)| {
+            all.push(registration.clone());
+            all
+        });
+        all.sort_by(|a, b| a.secret.seniority().cmp(&b.secret.seniority()));
+        let mut wanted = BTreeMap::new();
+        let mut complaints = HashMap::new();
+        for registration in all {
+            let complaint = match &registration.id {
+                Err(error) => Some(("InvalidClusterName", Chain(error).to_string())),
+                Ok(id) => wanted.get(id).map(|winner: &Registration| {
+                    let winner = &winner.secret.name;
+                    (
+                        "NameTaken",
+                        format!(
+                            "the older Secret {winner} registers a cluster {id} already: rename this one"
+                        ),
+                    )
+                }),
+            };
+            match (complaint, registration.id.clone()) {
+                (None, Ok(id)) => drop(wanted.insert(id, registration)),
+                (Some((reason, note)), _) => {
+                    self.complain(&registration, reason, &note).await;
+                    complaints.insert(registration.secret.uid.clone(), note);
+                }
+                (None, Err(_)) => {}
+            }
+        }
+        self.told = complaints;
+        wanted
+    }
+
+    /// Such a registration has no `WorkCluster`, so its Secret's Events are where its owner looks.
+    async fn complain(&self, registration: &Registration, reason: &str, note: &str) {
+        if self.told.get(&registration.secret.uid).is_some_and(|told| told == note) {
+            return;
+        }
+        tracing::warn!(secret = registration.secret.name, reason, note, "registration cannot be used");
+        self.hub.metrics.registration(RegistrationEvent::Rejected);
+        let secret = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Secret".to_owned()),
+            namespace: Some(self.hub.settings.namespace.clone()),
+            name: Some(registration.secret.name.clone()),
+            uid: Some(registration.secret.uid.clone()),
+            ..ObjectReference::default()
+        };
+        self.events.publish(&secret, Severity::Warning, reason, note).await;
+    }
+
+    fn begin(&mut self, id: ClusterId, registration: Registration) {
+        let cancel = CancellationToken::new();
+        let (secret, server) = (registration.secret.clone(), registration.server());
+        let (cluster, task) = match self.client(&registration, &id) {
+            Ok(prepared) => {
+                let (session, _) = Session::start(Timestamp::now());
+                let cluster = Cluster::new(id.clone(), secret, server, View::Session(Box::new(session)));
+                prepared.observer.attach(&cluster);
+                self.hub.metrics.registration(RegistrationEvent::Engaged);
+                let pinned = self.pinned(&id, &registration);
+                let span = tracing::info_span!("session", cluster = %id);
+                let run =
+                    session::run(self.hub.clone(), cluster.clone(), prepared.client, pinned, cancel.clone());
+                let task = self.sessions.spawn(run.instrument(span));
+                (cluster, Some(task.id()))
+            }
+            Err(unusable) => {
+                tracing::warn!(cluster = %id, message = unusable.message, "registration cannot be used");
+                self.hub.metrics.registration(RegistrationEvent::Rejected);
+                (Cluster::new(id.clone(), secret, server, View::Unusable(unusable)), None)
+            }
+        };
+        self.hub.registry.insert(cluster.clone());
+        self.hub.publish(&id);
+        self.running.insert(id, Running { registration, cluster, cancel, task });
+    }
+
+    fn client(&self, registration: &Registration, id: &ClusterId) -> Result<Prepared, Unusable> {
+        let kubeconfig = registration.kubeconfig.as_ref().map_err(Clone::clone)?;
+        let observer = Arc::new(ClusterObserver::new(self.hub.metrics.clone()));
+        let settings = &self.hub.settings;
+        let client = config_of(kubeconfig).and_then(|config| {
+            build_client(&config, settings.destinations, settings.limits, observer.clone())
+        });
+        match client {
+            Ok(client) => Ok(Prepared { client, observer }),
+            Err(error) => {
+                let reason = match error {
+                    BuildClientError::RefuseInsecure => CredentialsValid::InsecureKubeConfig,
+                    _ => CredentialsValid::BadKubeConfig,
+                };
+                tracing::debug!(cluster = %id, error = %Chain(&error), "client not built");
+                Err(Unusable { reason, message: Chain(&error).to_string() })
+            }
+        }
+    }
+
+    /// The identity that was pinned under this registration; one that was pinned under an earlier
+    /// registration of the same name says nothing about this one.
+    fn pinned(&self, id: &ClusterId, registration: &Registration) -> Option<ClusterUid> {
+        let published =
+            self.hub.work_clusters.get(&ObjectKey::new(&self.hub.settings.namespace, id.as_str()))?;
+        let status = published.status.as_ref()?;
+        let observed = status.observed_secret.as_ref()?;
+        (observed.uid == registration.secret.uid)
+            .then(|| status.identity.as_ref().map(|identity| ClusterUid::new(identity.uid.clone())))?
+    }
+
+    fn end(&mut self, id: &ClusterId, replaced: bool) {
+        let Some(running) = self.running.remove(id) else { return };
+        running.cancel.cancel();
+        let event = if replaced { RegistrationEvent::Replaced } else { RegistrationEvent::Disengaged };
+        self.hub.metrics.registration(event);
+        match running.task {
+            Some(task) => drop(self.ending.insert(task, running.cluster)),
+            None => self.hub.registry.remove(&running.cluster),
+        }
+        self.hub.publish(id);
+    }
+
+    async fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
+        let (task, panicked) = match ended {
+            Ok((task, ())) => (task, false),
+            Err(error) => (error.id(), error.is_panic()),
+        };
+        if let Some(cluster) = self.ending.remove(&task) {
+            self.hub.registry.remove(&cluster);
+            self.hub.publish(&cluster.id);
+            return;
+        }
+        let found =
+            self.running.iter().find(|(_, running)| running.task == Some(task)).map(|(id, _)| id.clone());
+        let Some(running) = found.and_then(|id| self.running.remove(&id)) else { return };
+        tracing::error!(cluster = %running.cluster.id, panicked, "session ended by itself and starts again");
+        self.hub.metrics.registration(RegistrationEvent::Restarted);
+        self.hub.registry.remove(&running.cluster);
+        // The wait is a session of its own that does nothing, so that the loop goes on meanwhile.
+        let waiting = self.sessions.spawn(tokio::time::sleep(RESTART_DELAY));
+        self.ending.insert(waiting.id(), running.cluster);
+    }
+
+    async fn stop(mut self) {
+        for running in self.running.values() {
+            running.cancel.cancel();
+        }
+        while self.sessions.join_next().await.is_some() {}
+    }
+}
+
+struct Prepared {
+    client: Client,
+    observer: Arc<ClusterObserver>,
+}

@@ -1,0 +1,88 @@
+//! Counts the requests to one work cluster. It keeps no path and no answer.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+
+use super::{Cluster, Method, Observer, StatusCode};
+use crate::metrics::Metrics;
+
+/// The observer of one cluster's client.
+pub(super) struct ClusterObserver {
+    metrics: Arc<Metrics>,
+    /// The client is built before the cluster it belongs to, so this comes later.
+    cluster: OnceLock<Arc<Cluster>>,
+}
+
+impl ClusterObserver {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, cluster: OnceLock::new() }
+    }
+
+    pub(super) fn attach(&self, cluster: &Arc<Cluster>) {
+        // A second attachment would be a second session on one client, which there never is.
+        drop(self.cluster.set(cluster.clone()));
+    }
+}
+
+impl Observer for ClusterObserver {
+    fn request(&self, method: &Method, path: &str, status: Option<StatusCode>) {
+        if let Some(cluster) = self.cluster.get() {
+            cluster.counters.request(status);
+        }
+        if let Some(verb) = write_verb(method)
+            && status.is_some_and(|status| status.is_success())
+        {
+            self.metrics.write(verb, resource_of(path));
+        }
+    }
+
+    fn watch_activity(&self) {
+        if let Some(cluster) = self.cluster.get() {
+            cluster.counters.watch_activity.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
+        }
+    }
+}
+
+fn write_verb(method: &Method) -> Option<&'static str> {
+    match *method {
+        Method::POST => Some("create"),
+        Method::PATCH => Some("patch"),
+        Method::PUT => Some("update"),
+        Method::DELETE => Some("delete"),
+        _ => None,
+    }
+}
+
+/// The resource in a path such as `/apis/apps/v1/namespaces/NS/statefulsets/NAME/status`. All such paths are
+/// the hub's own, so the set of answers is closed.
+fn resource_of(path: &str) -> &str {
+    let mut parts = path.trim_start_matches('/').split('/');
+    let group_parts = if parts.next() == Some("api") { 1 } else { 2 };
+    let mut parts = parts.skip(group_parts);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("namespaces"), Some(_), Some(resource)) | (Some(resource), _, _) => resource,
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The resource is found in every form of path that the hub sends.
+
+    use super::resource_of;
+
+    #[test]
+    fn the_resource_of_a_path() {
+        for (path, resource) in [
+            ("/api/v1/namespaces/default/services/iris-svc", "services"),
+            ("/apis/apps/v1/namespaces/default/statefulsets/a/status", "statefulsets"),
+            ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/a", "customresourcedefinitions"),
+            ("/api/v1/namespaces/default", "namespaces"),
+            ("/", "unknown"),
+        ] {
+            assert_eq!(resource_of(path), resource, "{path}");
+        }
+    }
+}

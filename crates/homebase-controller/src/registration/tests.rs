@@ -1,0 +1,82 @@
+//! What becomes of Secrets as people write them.
+
+use std::collections::BTreeMap;
+
+use homebase_api::annotations;
+use homebase_api::conditions::work_cluster::CredentialsValid;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+
+use super::read;
+
+fn secret(name: &str, key: &str, kubeconfig: &str) -> Secret {
+    let mut secret = Secret::default();
+    secret.metadata.name = Some(name.to_owned());
+    secret.metadata.uid = Some("uid".to_owned());
+    secret.data = Some(BTreeMap::from([(key.to_owned(), ByteString(kubeconfig.as_bytes().to_vec()))]));
+    secret
+}
+
+fn annotated(mut secret: Secret, key: &str, value: &str) -> Secret {
+    secret.metadata.annotations = Some(BTreeMap::from([(key.to_owned(), value.to_owned())]));
+    secret
+}
+
+const TOKEN: &str = "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: 'https://[2001:db8::1]:6443/path'}}]\nusers: [{name: u, user: {token: hunter2}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n";
+
+#[test]
+fn the_name_is_the_secrets_own_or_the_annotations() {
+    let id = |secret: &Secret| read(secret).id.map(String::from);
+    assert_eq!(id(&secret("boston-kubeconfig", "config", TOKEN)), Ok("boston".to_owned()));
+    assert_eq!(id(&secret("boston", "config", TOKEN)), Ok("boston".to_owned()));
+    let named = annotated(secret("x", "config", TOKEN), annotations::CLUSTER_NAME, "boston");
+    assert_eq!(id(&named), Ok("boston".to_owned()));
+    let hostile = annotated(secret("x", "config", TOKEN), annotations::CLUSTER_NAME, "../../etc\n");
+    assert!(id(&hostile).is_err());
+    assert!(id(&secret("-kubeconfig", "config", TOKEN)).is_err());
+}
+
+#[test]
+fn each_key_is_accepted_and_a_missing_one_is_named() {
+    for key in ["kubeconfig", "value", "config"] {
+        let registration = read(&secret("boston", key, TOKEN));
+        assert_eq!(registration.server(), Some("[2001:db8::1]:6443".to_owned()), "{key}");
+    }
+    let unusable = read(&secret("boston", "kube.config", TOKEN)).kubeconfig.err().unwrap();
+    assert_eq!(unusable.reason, CredentialsValid::KeyNotFound);
+    assert!(unusable.message.contains("kubeconfig, value, config"), "{}", unusable.message);
+}
+
+#[test]
+fn what_is_refused_is_named_and_never_shown() {
+    let exec = TOKEN.replace("token: hunter2", "token: hunter2, exec: {command: canary}");
+    let unusable = read(&secret("boston", "config", &exec)).kubeconfig.err().unwrap();
+    assert_eq!(unusable.reason, CredentialsValid::InsecureKubeConfig);
+    assert!(unusable.message.contains("users[0].user.exec"), "{}", unusable.message);
+    assert!(
+        !unusable.message.contains("hunter2") && !unusable.message.contains("canary"),
+        "{}",
+        unusable.message
+    );
+
+    let unusable = read(&secret("boston", "config", "{")).kubeconfig.err().unwrap();
+    assert_eq!(unusable.reason, CredentialsValid::BadKubeConfig);
+}
+
+#[test]
+fn a_setting_that_is_not_carried_out_is_refused_by_name() {
+    let paused = annotated(secret("boston", "config", TOKEN), annotations::PAUSED, "true");
+    let unusable = read(&paused).kubeconfig.err().unwrap();
+    assert!(unusable.message.contains(annotations::PAUSED), "{}", unusable.message);
+}
+
+#[test]
+fn only_what_changes_the_connection_starts_a_session_over() {
+    let first = read(&secret("boston", "config", TOKEN));
+    let commented = read(&secret("boston", "config", &format!("# new comment\n{TOKEN}")));
+    assert!(first.is_same_connection(&commented));
+    let rotated = read(&secret("boston", "config", &TOKEN.replace("hunter2", "hunter3")));
+    assert!(!first.is_same_connection(&rotated));
+    let broken = read(&secret("boston", "config", "{"));
+    assert!(!first.is_same_connection(&broken) && broken.is_same_connection(&broken.clone()));
+}

@@ -1,0 +1,314 @@
+//! Runs one session: carries out what the session's state machine asks for and tells it what happened. It
+//! decides nothing itself, and it touches no other cluster.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use homebase_core::{Chain, ClusterUid};
+use homebase_fleet::session::{Action, Crds, Event, Failure, FailureReason, Session, Verdict};
+use homebase_kube::Category;
+use homebase_kube::crd::{InstallCrdError, Installed, install_crds};
+use homebase_kube::identity::{FetchIdentityError, Identity, fetch_identity, fetch_version};
+use jiff::Timestamp;
+use kube::Client;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::Hub;
+use crate::registry::{Claim, Cluster, View};
+use crate::watching::SyncBoard;
+
+pub(crate) mod work;
+
+use work::{CountedTask, Work};
+
+/// The longest that the installation of all CRDs may take: each request has its own deadline, this one holds
+/// for all of them.
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What an operation that ran beside the session came to.
+enum Done {
+    Probe(Result<Identity, FetchIdentityError>),
+    Version(Result<String, FetchIdentityError>),
+    Install(Crds),
+}
+
+/// Everything that one session holds.
+pub(crate) struct Driver {
+    hub: Arc<Hub>,
+    cluster: Arc<Cluster>,
+    client: Client,
+    /// The identity that the cluster must have, from an earlier contact or from the first one.
+    pinned: Option<ClusterUid>,
+    /// Whether this session was the first contact.
+    pinned_here: bool,
+    session: Session,
+    operations: JoinSet<Done>,
+    probing: bool,
+    /// The session asks for the version once, and again after every loss of the cluster.
+    version_known: bool,
+    timer: Option<Instant>,
+    work: Option<Work>,
+    doubt: Arc<Notify>,
+}
+
+/// Runs a session until it is cancelled; returns when everything that it started has ended.
+pub(crate) async fn run(
+    hub: Arc<Hub>,
+    cluster: Arc<Cluster>,
+    client: Client,
+    pinned: Option<ClusterUid>,
+    cancel: CancellationToken,
+) {
+    let counted = CountedTask::new(cluster.clone());
+    let (session, actions) = Session::start(Timestamp::now());
+    let mut driver = Driver {
+        hub,
+        cluster,
+        client,
+        pinned,
+        pinned_here: false,
+        session,
+        operations: JoinSet::new(),
+        probing: false,
+        version_known: false,
+        timer: None,
+        work: None,
+        doubt: Arc::new(Notify::new()),
+    };
+    tracing::info!(server = driver.cluster.server, "session begins");
+    driver.perform(actions).await;
+    driver.serve(&cancel).await;
+    driver.feed(Event::Stop).await;
+    driver.operations.shutdown().await;
+    drop(counted);
+    tracing::info!("session ended");
+}
+
+impl Driver {
+    async fn serve(&mut self, cancel: &CancellationToken) {
+        loop {
+            let board = self.work.as_ref().map(|work| work.board().clone());
+            let event = tokio::select! {
+                () = cancel.cancelled() => return,
+                Some(done) = self.operations.join_next(), if !self.operations.is_empty() => self.settle(done),
+                () = sleep_until(self.timer) => {
+                    self.timer = None;
+                    Some(Event::TimerFired)
+                }
+                () = self.doubt.notified() => Some(Event::Doubt),
+                () = self.cluster.displaced.notified() => self.displaced(),
+                missing = sync_changed(board.clone()) => Some(Event::SyncChanged { missing }),
+                task = ended(self.work.as_mut()) => {
+                    tracing::error!(task, "a task of the session ended; the session starts over");
+                    Some(Event::TaskEnded { task })
+                }
+            };
+            if let Some(event) = event {
+                self.feed(event).await;
+            }
+        }
+    }
+
+    /// Tells the state machine of an event, does what it asks for and publishes what changed.
+    async fn feed(&mut self, event: Event) {
+        let before = self.session.state();
+        let actions = self.session.on(event, Timestamp::now(), fastrand::f64());
+        let after = self.session.state();
+        if before != after {
+            let why = self.session.failure().map(|failure| failure.message.as_str());
+            tracing::info!(from = before.as_str(), to = after.as_str(), why, "session state changed");
+        }
+        self.perform(actions).await;
+        self.cluster.set_view(View::Session(Box::new(self.session.clone())));
+        self.hub.publish(&self.cluster.id);
+    }
+
+    async fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Probe => self.probe(),
+                Action::InstallCrds => self.install(),
+                Action::StartWork => {
+                    self.work =
+                        Some(Work::start(&self.hub, &self.cluster, self.client.clone(), self.doubt.clone()));
+                }
+                Action::ResumeWork => self.set_reachable(true),
+                Action::HoldWork => {
+                    self.version_known = false;
+                    self.set_reachable(false);
+                }
+                Action::StopWork => {
+                    if let Some(work) = self.work.take() {
+                        work.stop().await;
+                    }
+                }
+                Action::SetTimer(delay) => self.timer = Some(Instant::now() + delay),
+            }
+        }
+    }
+
+    fn set_reachable(&self, reachable: bool) {
+        if let Some(work) = &self.work {
+            work.set_reachable(reachable);
+        }
+    }
+
+    fn probe(&mut self) {
+        if std::mem::replace(&mut self.probing, true) {
+            return;
+        }
+        let (client, slots) = (self.client.clone(), self.hub.connect_slots.clone());
+        self.operations.spawn(async move {
+            let probe = fetch_identity(&client);
+            Done::Probe(crate::hub::within_slot(&slots, probe).await)
+        });
+    }
+
+    fn install(&mut self) {
+        let (client, hub) = (self.client.clone(), self.hub.clone());
+        self.operations.spawn(async move {
+            let crds = hub.workload.crds();
+            let install = install_crds(&client, &crds, &hub.settings.field_manager);
+            match tokio::time::timeout(INSTALL_TIMEOUT, install).await {
+                Ok(outcome) => Done::Install(crds_of(outcome)),
+                Err(_) => Done::Install(Crds::Failed(format!(
+                    "not installed within {} s",
+                    INSTALL_TIMEOUT.as_secs()
+                ))),
+            }
+        });
+    }
+
+    fn settle(&mut self, done: Result<Done, tokio::task::JoinError>) -> Option<Event> {
+        match done {
+            Ok(Done::Probe(outcome)) => {
+                self.probing = false;
+                Some(self.probed(outcome))
+            }
+            Ok(Done::Version(Ok(version))) => Some(Event::Version(version)),
+            Ok(Done::Version(Err(error))) => {
+                tracing::debug!(error = %Chain(&error), "version not read");
+                self.version_known = false;
+                None
+            }
+            Ok(Done::Install(crds)) => {
+                tracing::info!(?crds, "CRDs checked");
+                Some(Event::CrdsChecked(crds))
+            }
+            Err(error) => {
+                self.probing = false;
+                tracing::error!(panicked = error.is_panic(), "an operation of the session ended");
+                Some(Event::TaskEnded { task: "an operation of the session".to_owned() })
+            }
+        }
+    }
+
+    fn probed(&mut self, outcome: Result<Identity, FetchIdentityError>) -> Event {
+        let counters = &self.cluster.counters;
+        match outcome {
+            Ok(Identity { uid, latency }) => {
+                counters.probes_succeeded.fetch_add(1, Ordering::Relaxed);
+                let verdict = self.judge(&uid);
+                if !std::mem::replace(&mut self.version_known, true) {
+                    let client = self.client.clone();
+                    self.operations.spawn(async move { Done::Version(fetch_version(&client).await) });
+                }
+                Event::Answered { uid, verdict, latency }
+            }
+            Err(error) => {
+                counters.probes_failed.fetch_add(1, Ordering::Relaxed);
+                let message = Chain(&error).to_string();
+                tracing::debug!(error = message, "probe failed");
+                Event::ProbeFailed(Failure { reason: reason_of(error.category()), message })
+            }
+        }
+    }
+
+    /// Says what an identity means to this registration, and claims the cluster when it may be worked on.
+    fn judge(&mut self, uid: &ClusterUid) -> Verdict {
+        match &self.pinned {
+            Some(pinned) if pinned != uid => {
+                self.hub.registry.release(&self.cluster);
+                return Verdict::Mismatch { pinned: pinned.clone() };
+            }
+            _ => {}
+        }
+        match self.hub.registry.claim(uid, &self.cluster) {
+            Claim::HeldBy(holder) => Verdict::Duplicate { holder: holder.to_string() },
+            Claim::Granted if self.pinned.is_some() && !self.pinned_here => Verdict::Matched,
+            Claim::Granted => {
+                self.pinned = Some(uid.clone());
+                self.pinned_here = true;
+                Verdict::Pinned
+            }
+        }
+    }
+
+    /// An older registration of the same cluster came up: look again, which finds it.
+    fn displaced(&mut self) -> Option<Event> {
+        let uid = self.session.uid()?.clone();
+        let verdict = self.judge(&uid);
+        Some(Event::Answered { uid, verdict, latency: self.session.latency().unwrap_or_default() })
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sync_changed(board: Option<Arc<SyncBoard>>) -> Option<String> {
+    let Some(board) = board else { return std::future::pending().await };
+    board.changed.notified().await;
+    board.missing()
+}
+
+async fn ended(work: Option<&mut Work>) -> String {
+    match work {
+        Some(work) => work.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn crds_of(outcome: Result<Installed, InstallCrdError>) -> Crds {
+    match outcome {
+        Ok(Installed::UpToDate) => Crds::UpToDate,
+        Ok(Installed::RemoteNewer(name)) => Crds::RemoteNewer(name),
+        Err(error) => {
+            let message = Chain(&error).to_string();
+            match &error {
+                InstallCrdError::ForeignOwner { .. } => Crds::ForeignOwner(message),
+                InstallCrdError::Establish { .. } => Crds::NotEstablished(message),
+                _ if error.category() == Some(Category::Forbidden) => Crds::Forbidden(message),
+                _ => Crds::Failed(message),
+            }
+        }
+    }
+}
+
+fn reason_of(category: Category) -> FailureReason {
+    match category {
+        Category::Dns => FailureReason::Dns,
+        Category::DestinationRefused => FailureReason::DestinationRefused,
+        Category::ConnectTimeout => FailureReason::ConnectTimeout,
+        Category::ConnectionRefused => FailureReason::ConnectionRefused,
+        Category::Tls => FailureReason::Tls,
+        Category::ResponseTimeout => FailureReason::ResponseTimeout,
+        Category::Unauthorized => FailureReason::Unauthorized,
+        Category::Forbidden => FailureReason::Forbidden,
+        Category::ConnectionLost
+        | Category::ServerError
+        | Category::Throttled
+        | Category::NotFound
+        | Category::Conflict
+        | Category::Invalid
+        | Category::Malformed
+        | Category::Other => FailureReason::ServerError,
+    }
+}

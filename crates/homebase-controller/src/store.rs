@@ -1,0 +1,164 @@
+//! What one session knows of one kind of object: a compact view of each, kept true by a watch. It asks
+//! nobody, and while it is not in sync its silence means nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use homebase_core::ObjectKey;
+use kube::Resource;
+use kube::runtime::watcher::Event;
+
+#[cfg(test)]
+mod tests;
+
+struct Entry<V> {
+    resource_version: String,
+    view: V,
+}
+
+struct Inner<V> {
+    entries: BTreeMap<ObjectKey, Entry<V>>,
+    /// Names seen since a listing began; none while no listing runs.
+    listing: Option<BTreeSet<ObjectKey>>,
+    synced: bool,
+}
+
+/// A change that a watch brought.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Change<V> {
+    /// Where the object is.
+    pub key: ObjectKey,
+    /// What was known before.
+    pub before: Option<V>,
+    /// What is known now; none when the object is gone.
+    pub after: Option<V>,
+    /// Whether it came with a listing.
+    pub listed: bool,
+}
+
+/// A store of views, shared by the watch that fills it and the reconcilers that read it.
+pub struct Store<V> {
+    inner: Arc<RwLock<Inner<V>>>,
+}
+
+impl<V> Clone for Store<V> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<V> Default for Store<V> {
+    fn default() -> Self {
+        let inner = Inner { entries: BTreeMap::new(), listing: None, synced: false };
+        Self { inner: Arc::new(RwLock::new(inner)) }
+    }
+}
+
+impl<V: Clone + PartialEq> Store<V> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Inner<V>> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Inner<V>> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an event of the watch; `view` says what to keep of an object. Returns what really changed.
+    pub fn on<K: Resource<DynamicType = ()>>(
+        &self,
+        event: Event<K>,
+        view: impl Fn(&K) -> V,
+    ) -> Vec<Change<V>> {
+        let mut inner = self.write();
+        match event {
+            Event::Init => {
+                inner.listing = Some(BTreeSet::new());
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                let key = homebase_kube::apply::key_of(&object);
+                if let Some(listing) = &mut inner.listing {
+                    listing.insert(key.clone());
+                }
+                inner.insert(key, &object, view, true).into_iter().collect()
+            }
+            Event::InitDone => {
+                let listing = inner.listing.take().unwrap_or_default();
+                inner.synced = true;
+                let gone: Vec<_> =
+                    inner.entries.keys().filter(|key| !listing.contains(*key)).cloned().collect();
+                gone.into_iter().filter_map(|key| inner.remove(key, true)).collect()
+            }
+            Event::Apply(object) => {
+                let key = homebase_kube::apply::key_of(&object);
+                inner.insert(key, &object, view, false).into_iter().collect()
+            }
+            Event::Delete(object) => {
+                inner.remove(homebase_kube::apply::key_of(&object), false).into_iter().collect()
+            }
+        }
+    }
+
+    /// Takes note of an object as the apiserver answered it to a write of ours, so that the next reconcile
+    /// need not wait for the watch. An older state never replaces a newer one.
+    pub fn note<K: Resource<DynamicType = ()>>(&self, object: &K, view: impl Fn(&K) -> V) {
+        self.write().insert(homebase_kube::apply::key_of(object), object, view, false);
+    }
+
+    /// What is known of one object.
+    pub fn get(&self, key: &ObjectKey) -> Option<V> {
+        self.read().entries.get(key).map(|entry| entry.view.clone())
+    }
+
+    /// All objects of a namespace for which `wanted` holds.
+    pub fn in_namespace(&self, namespace: &str, wanted: impl Fn(&V) -> bool) -> Vec<(ObjectKey, V)> {
+        self.read()
+            .entries
+            .range(ObjectKey::new(namespace, "")..)
+            .take_while(|(key, _)| key.namespace == namespace)
+            .filter(|(_, entry)| wanted(&entry.view))
+            .map(|(key, entry)| (key.clone(), entry.view.clone()))
+            .collect()
+    }
+
+    /// A figure over all objects.
+    pub fn fold<T>(&self, start: T, step: impl FnMut(T, (&ObjectKey, &V)) -> T) -> T {
+        self.read().entries.iter().map(|(key, entry)| (key, &entry.view)).fold(start, step)
+    }
+
+    /// Whether a whole listing has been taken in: only then does absence mean anything.
+    pub fn is_synced(&self) -> bool {
+        self.read().synced
+    }
+}
+
+impl<V: Clone + PartialEq> Inner<V> {
+    fn insert<K: Resource<DynamicType = ()>>(
+        &mut self,
+        key: ObjectKey,
+        object: &K,
+        view: impl Fn(&K) -> V,
+        listed: bool,
+    ) -> Option<Change<V>> {
+        let resource_version = object.meta().resource_version.clone().unwrap_or_default();
+        let before = self.entries.get(&key);
+        if before.is_some_and(|entry| is_older(&resource_version, &entry.resource_version)) {
+            return None;
+        }
+        let after = view(object);
+        let before = self.entries.insert(key.clone(), Entry { resource_version, view: after.clone() });
+        let before = before.map(|entry| entry.view);
+        (before.as_ref() != Some(&after)).then_some(Change { key, before, after: Some(after), listed })
+    }
+
+    fn remove(&mut self, key: ObjectKey, listed: bool) -> Option<Change<V>> {
+        let before = self.entries.remove(&key)?.view;
+        Some(Change { key, before: Some(before), after: None, listed })
+    }
+}
+
+/// Kubernetes promises that resourceVersions of one kind compare as numbers; where they are none, nothing
+/// counts as older.
+fn is_older(new: &str, known: &str) -> bool {
+    matches!((new.parse::<u64>(), known.parse::<u64>()), (Ok(new), Ok(known)) if new < known)
+}

@@ -1,0 +1,184 @@
+//! Starts the watches of one cluster and keeps account of which have listed what there is. A watch that
+//! fails is told here; it stops no other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::Stream;
+use homebase_kube::error::Category;
+use homebase_kube::watch::{Listener, run_watch, watch_config};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::reconcile::Watch;
+use crate::store::{Change, Store};
+
+/// A watch that failed this long ago and has not failed since is taken to be well again: kube's watcher does
+/// not tell of a watch that was resumed.
+const FAILURE_MEMORY: Duration = Duration::from_secs(30);
+/// Failures in a row after which a watch counts as broken: apiservers end watches now and then.
+const FAILURES_UNTIL_BROKEN: u32 = 3;
+
+#[derive(Default)]
+struct Progress {
+    listed: bool,
+    failures: u32,
+    last_failure: Option<(Instant, Category)>,
+}
+
+/// Which watches of a cluster have listed what there is, and which fail.
+#[derive(Default)]
+pub struct SyncBoard {
+    progress: Mutex<BTreeMap<&'static str, Progress>>,
+    /// Notified when something changed.
+    pub changed: Notify,
+}
+
+impl SyncBoard {
+    fn update(&self, kind: &'static str, change: impl FnOnce(&mut Progress)) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        change(progress.entry(kind).or_default());
+        drop(progress);
+        self.changed.notify_one();
+    }
+
+    /// In words, which kinds are not in sync; none when all are.
+    pub fn missing(&self) -> Option<String> {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing: Vec<String> =
+            progress.iter().filter_map(|(kind, progress)| progress.describe(kind)).collect();
+        (!missing.is_empty()).then(|| missing.join(", "))
+    }
+
+    /// How many watches there are.
+    pub fn watches(&self) -> usize {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+impl Progress {
+    fn describe(&self, kind: &str) -> Option<String> {
+        let failing = self.last_failure.filter(|(since, _)| since.elapsed() < FAILURE_MEMORY);
+        match failing {
+            Some((_, category)) if !self.listed || self.failures >= FAILURES_UNTIL_BROKEN => {
+                Some(format!("{kind} ({})", category.as_str()))
+            }
+            _ if !self.listed => Some(kind.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Starts watches on one cluster.
+#[derive(Clone)]
+pub struct Watching {
+    pub(crate) board: Arc<SyncBoard>,
+    pub(crate) reachable: watch::Receiver<bool>,
+    /// Notified when a watch fails in a way that makes one doubt the cluster.
+    pub(crate) doubt: Arc<Notify>,
+}
+
+impl Watching {
+    /// A watch of objects, narrowed by a label selector, that feeds a store. With `PartialObjectMeta` for the
+    /// kind it asks for their metadata only.
+    pub fn objects<K, V>(
+        &self,
+        client: &Client,
+        kind: &'static str,
+        selector: Option<&str>,
+        store: Store<V>,
+        view: fn(&K) -> V,
+        on_change: impl FnMut(Vec<Change<V>>) + Send + 'static,
+    ) -> Watch
+    where
+        K: Resource<DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned
+            + Send
+            + 'static,
+        V: Clone + PartialEq + Send + Sync + 'static,
+    {
+        let stream = watcher(Api::<K>::all(client.clone()), config(selector));
+        self.feed(kind, stream, store, view, on_change)
+    }
+
+    fn feed<K, V>(
+        &self,
+        kind: &'static str,
+        stream: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+        store: Store<V>,
+        view: fn(&K) -> V,
+        on_change: impl FnMut(Vec<Change<V>>) + Send + 'static,
+    ) -> Watch
+    where
+        K: Resource<DynamicType = ()> + std::fmt::Debug + Send + 'static,
+        V: Clone + PartialEq + Send + Sync + 'static,
+    {
+        self.board.update(kind, |_| {});
+        let feed = Feed { watching: self.clone(), kind, store, view, on_change, failing: false };
+        let reachable = self.reachable.clone();
+        let resume = move || {
+            let mut reachable = reachable.clone();
+            // An error means that the session is gone, and this watch will be dropped with it.
+            async move { drop(reachable.wait_for(|reachable| *reachable).await) }
+        };
+        Watch { kind, run: Box::pin(run_watch(stream, feed, fastrand::f64, resume)) }
+    }
+}
+
+fn config(selector: Option<&str>) -> watcher::Config {
+    let config = watch_config();
+    match selector {
+        Some(selector) => config.labels(selector),
+        None => config,
+    }
+}
+
+struct Feed<K, V, F> {
+    watching: Watching,
+    kind: &'static str,
+    store: Store<V>,
+    view: fn(&K) -> V,
+    on_change: F,
+    failing: bool,
+}
+
+impl<K, V, F> Listener<K> for Feed<K, V, F>
+where
+    K: Resource<DynamicType = ()> + Send,
+    V: Clone + PartialEq + Send + Sync,
+    F: FnMut(Vec<Change<V>>) + Send,
+{
+    fn event(&mut self, event: Event<K>) {
+        let listed = matches!(event, Event::InitDone);
+        if std::mem::take(&mut self.failing) {
+            self.watching.board.update(self.kind, |progress| progress.failures = 0);
+        }
+        let changes = self.store.on(event, self.view);
+        if listed {
+            self.watching.board.update(self.kind, |progress| {
+                *progress = Progress { listed: true, ..Progress::default() };
+            });
+        }
+        // Called for a complete listing even when nothing changed: it may be what somebody waited for.
+        if listed || !changes.is_empty() {
+            (self.on_change)(changes);
+        }
+    }
+
+    fn failure(&mut self, category: Category, message: &str) {
+        self.failing = true;
+        tracing::debug!(kind = self.kind, category = category.as_str(), error = message, "watch failed");
+        self.watching.board.update(self.kind, |progress| {
+            progress.failures = progress.failures.saturating_add(1);
+            progress.last_failure = Some((Instant::now(), category));
+        });
+        if !matches!(category, Category::Forbidden | Category::NotFound | Category::Throttled) {
+            self.watching.doubt.notify_one();
+        }
+    }
+}

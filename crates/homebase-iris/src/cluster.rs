@@ -1,0 +1,22 @@
+//! The kind `IrisCluster`: validate → plan → status. Must not do I/O: what was found is an argument, what is wanted
+//! is the result.
+
+pub mod cpf;
+mod events;
+pub mod mirror;
+pub mod names;
+pub mod observed;
+pub mod plan;
+mod status;
+mod validate;
+mod validated;
+
+pub use self::events::{events, refused_events};
+pub use self::observed::{
+    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
+};
+pub use self::plan::mirror_label::MirrorLabel;
+pub use self::plan::{Applied, Plan, Prepared, Stage, Waiting, WaitingReason, plan};
+pub use self::status::{failed_status, first_status, refused_status, status};
+pub use self::validate::validate;
+pub use self::validated::ValidatedCluster;

@@ -1,0 +1,160 @@
+//! Tests of the CPF text line by line. Must not test where the text goes.
+
+use super::*;
+
+fn directories() -> Directories {
+    Directories {
+        data: "/irissys/data".into(),
+        wij: "/irissys/wij".into(),
+        journal1: "/irissys/journal1".into(),
+        journal2: "/irissys/journal2".into(),
+    }
+}
+
+/// The lines of one section; a section that appears twice gives the lines of both.
+fn section<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let mut lines = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line.starts_with('[') {
+            inside = line == format!("[{name}]");
+        } else if inside && !line.is_empty() {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+const ARBITER: &str = "demo-arbiter-0.iris-svc.ns.svc.cluster.local";
+
+fn mirrored(dialect: Dialect, arbiter: Option<&str>) -> String {
+    let map = MirrorMap::parse("primary,backup,drasync").unwrap();
+    data_cpf(&DataCpf {
+        dialect,
+        directories: &directories(),
+        mirror: Some(Mirror { map: &map, arbiter }),
+        password_hash: None,
+        additions: &[],
+    })
+}
+
+fn plain(password_hash: Option<&str>, additions: &[&str]) -> String {
+    data_cpf(&DataCpf {
+        dialect: Dialect::ConfigMirrorArbiter,
+        directories: &directories(),
+        mirror: None,
+        password_hash,
+        additions,
+    })
+}
+
+#[test]
+fn a_plain_data_node_has_no_word_of_mirrors() {
+    let text = plain(None, &[]);
+    assert_eq!(section(&text, "Startup"), ["DefaultPort=1972", "WebServerPort=52773"]);
+    assert_eq!(
+        section(&text, "Actions"),
+        [
+            "ModifyService:Name=%service_ecp,Enabled=1",
+            "CreateDatabase:Name=iriscluster,Directory=/irissys/data/IRIS/mgr/iriscluster",
+            "CreateNamespace:Name=IRISCLUSTER,Globals=iriscluster,Routines=iriscluster",
+        ]
+    );
+    assert_eq!(
+        section(&text, "Journal"),
+        ["CurrentDirectory=/irissys/journal1/", "AlternateDirectory=/irissys/journal2/"]
+    );
+    assert_eq!(section(&text, "config"), ["wijdir=/irissys/wij/", "MaxServerConn=64", "MaxServers=64"]);
+    assert!(!text.to_lowercase().contains("mirror"));
+}
+
+#[test]
+fn a_mirror_is_configured_before_its_database_is_created() {
+    let text = mirrored(Dialect::ConfigMirrorArbiter, Some(ARBITER));
+    assert_eq!(section(&text, "Startup"), ["DefaultPort=1972", "WebServerPort=52773"]);
+    assert_eq!(
+        section(&text, "Actions")[1..3],
+        [
+            format!(
+                "ConfigMirror:Name=IRISMIRROR1,Member=auto,Primary=auto,Map=\"primary,backup,drasync\",ArbiterURL={ARBITER}:2188"
+            ),
+            "CreateDatabase:Name=iriscluster,Directory=/irissys/data/IRIS/mgr/iriscluster,MirrorSetName=IRISMIRROR1,MirrorDBName=IRISCLUSTER"
+                .to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn before_2023_the_arbiter_is_in_startup_only() {
+    let text = mirrored(Dialect::StartupArbiter, Some(ARBITER));
+    assert_eq!(section(&text, "Startup")[2], format!("ArbiterURL={ARBITER}:2188"));
+    assert_eq!(text.matches("ArbiterURL").count(), 1);
+}
+
+#[test]
+fn without_an_arbiter_no_dialect_names_one() {
+    for dialect in [Dialect::StartupArbiter, Dialect::ConfigMirrorArbiter] {
+        assert!(!mirrored(dialect, None).contains("Arbiter"));
+    }
+}
+
+#[test]
+fn compute_reaches_a_mirror_by_its_name_and_a_plain_node_by_its_directory() {
+    let cpf = |mirrored| {
+        compute_cpf(&ComputeCpf {
+            directories: &directories(),
+            data_host: "host",
+            mirrored,
+            password_hash: Some("abc,def"),
+            additions: &[],
+        })
+    };
+    let text = cpf(true);
+    assert_eq!(section(&text, "ECPServers"), ["IRIS-0=host,1972,1"]);
+    assert_eq!(section(&text, "Startup")[2], "PasswordHash=abc,def");
+    assert_eq!(
+        section(&text, "Actions")[1],
+        "CreateDatabase:Name=iriscluster,Directory=:mirror:IRISMIRROR1:IRISCLUSTER,Server=IRIS-0,LogicalOnly=1"
+    );
+    let text = cpf(false);
+    assert_eq!(section(&text, "ECPServers"), ["IRIS-0=host,1972,0"]);
+    assert!(section(&text, "Actions")[1].contains("Directory=:ds:IRISCLUSTER,"));
+}
+
+#[test]
+fn users_text_comes_last_in_its_order_and_is_ended_with_a_newline() {
+    let text = plain(Some("hash"), &["[config]\nroutines=64", "[config]\nroutines=128\n"]);
+    assert!(text.ends_with("\n\n[config]\nroutines=64\n\n[config]\nroutines=128\n"), "{text}");
+    assert_eq!(section(&text, "Startup")[2], "PasswordHash=hash");
+}
+
+#[test]
+fn the_version_decides_the_dialect() {
+    use Dialect::{ConfigMirrorArbiter, StartupArbiter};
+    for (version, expected) in [
+        ("2023.2.0", Some(ConfigMirrorArbiter)),
+        ("2023", Some(ConfigMirrorArbiter)),
+        ("2025.1", Some(ConfigMirrorArbiter)),
+        ("2022.1.3.670.0", Some(StartupArbiter)),
+        ("2021.1-linux", Some(StartupArbiter)),
+        ("2018.1", Some(StartupArbiter)),
+        ("2017.2", None),
+        ("latest", None),
+        ("", None),
+        ("7.2", None),
+        ("-2023", None),
+    ] {
+        assert_eq!(Dialect::of_version(version), expected, "{version}");
+    }
+}
+
+#[test]
+fn a_tag_that_is_no_version_counts_as_the_newest() {
+    for image in ["iris", "iris:latest-em", "host:5000/iris", "r/iris@sha256:2021", "host:2021/iris:mine", ""]
+    {
+        assert_eq!(Dialect::of_image(image), Dialect::ConfigMirrorArbiter, "{image}");
+    }
+    for image in ["iris:2021.1", "host:5000/a/iris:2022.3.0.606.0", "iris:2022.1@sha256:abc"] {
+        assert_eq!(Dialect::of_image(image), Dialect::StartupArbiter, "{image}");
+    }
+}

@@ -1,0 +1,57 @@
+//! Decides which events tell of a plan: only differences, so that an unchanged cluster is silent. Must not send them.
+
+use homebase_api::IrisCluster;
+use homebase_api::conditions::find_condition;
+use homebase_api::conditions::iris::SpecAccepted;
+
+use super::plan::{Plan, Stage};
+use super::status::refusal;
+use super::validated::ValidatedCluster;
+use crate::events::{EventReason, PlannedEvent};
+use crate::hash::PLAN_HASH;
+use crate::report::Invalid;
+
+/// The events that tell what applying this plan changes, in its order.
+pub fn events<S: Stage>(cluster: &ValidatedCluster, plan: &Plan<S>) -> Vec<PlannedEvent> {
+    let mut events = Vec::new();
+    for set in &plan.stateful_sets {
+        let name = set.metadata.name.as_deref().unwrap_or_default();
+        let wanted = set.spec.as_ref().and_then(|spec| spec.replicas);
+        let Some(observed) = cluster.found.stateful_sets.get(name) else {
+            events.push(PlannedEvent::new(EventReason::Created, format!("Created StatefulSet {name}")));
+            continue;
+        };
+        let hash = set.metadata.annotations.as_ref().and_then(|all| all.get(PLAN_HASH));
+        if hash != observed.plan_hash.as_ref() {
+            events.push(PlannedEvent::new(EventReason::Updated, format!("Updated StatefulSet {name}")));
+        }
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != observed.replicas) {
+            let note = format!("Scaled StatefulSet {name} from {} to {wanted} replicas", observed.replicas);
+            events.push(PlannedEvent::new(EventReason::Scaled, note));
+        }
+    }
+    for child in &plan.prune {
+        let note = format!("Deleted {} {}", child.kind, child.name);
+        events.push(PlannedEvent::new(EventReason::Deleted, note));
+    }
+    let told = cluster.previous.as_ref().map(|status| status.waiting.as_slice()).unwrap_or_default();
+    for waiting in &plan.waiting {
+        // Told once, not again for every pod that becomes ready meanwhile.
+        let subject = waiting.subject();
+        if !told.iter().any(|text| text.starts_with(&subject)) {
+            events.push(PlannedEvent::new(EventReason::Waiting, waiting.to_string()));
+        }
+    }
+    events
+}
+
+/// The event that tells of a refused spec, unless the status says the same already.
+pub fn refused_events(cluster: &IrisCluster, invalid: &[Invalid]) -> Vec<PlannedEvent> {
+    let note = refusal(invalid);
+    let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let told = find_condition::<SpecAccepted>(conditions);
+    if told.is_some_and(|condition| condition.status == "False" && condition.message == note) {
+        return Vec::new();
+    }
+    vec![PlannedEvent::new(EventReason::Refused, note)]
+}

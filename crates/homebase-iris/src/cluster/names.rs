@@ -1,0 +1,69 @@
+//! Names, ports, paths and label keys of an IrisCluster's children. Must not decide which children there are.
+//!
+//! Users' Services, monitors and clean-up scripts depend on every one of them: a change here breaks users.
+
+use homebase_api::labels::Component;
+
+/// Superserver (SQL, ECP, native clients).
+pub const SUPERSERVER_PORT: u16 = 1972;
+/// The private web server of IRIS.
+pub const WEB_SERVER_PORT: u16 = 52773;
+/// ISCAgent of the arbiter.
+pub const ARBITER_PORT: u16 = 2188;
+
+/// Port name of [`SUPERSERVER_PORT`].
+pub const SUPERSERVER: &str = "superserver";
+/// Port name of [`WEB_SERVER_PORT`].
+pub const WEB_SERVER: &str = "webserver";
+/// Port name of [`ARBITER_PORT`].
+pub const ARBITER_AGENT: &str = "iscagent";
+
+/// The group of the user that IRIS runs as in its images; volumes must belong to it, or IRIS cannot start.
+pub const IRIS_GROUP: i64 = 51773;
+
+/// The headless Service that all clusters of a namespace share.
+pub const HEADLESS_SERVICE: &str = "iris-svc";
+/// The container that runs IRIS, or the ISCAgent of an arbiter.
+pub const CONTAINER: &str = "iriscluster";
+/// Name of the volume that holds the CPF.
+pub const CPF_VOLUME: &str = "iris-cpf";
+/// Where the CPF is mounted.
+pub const CPF_DIRECTORY: &str = "/irissys/cpf";
+/// Name of the volume that holds the license key.
+pub const KEY_VOLUME: &str = "iris-key";
+/// Where the license key is mounted.
+pub const KEY_DIRECTORY: &str = "/irissys/key";
+/// The license key, as the Secret has it.
+pub const KEY_FILE: &str = "iris.key";
+
+/// Name and namespace of an IrisCluster, from which all names of its children follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterName {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl ClusterName {
+    /// The StatefulSet of a component.
+    pub fn stateful_set(&self, component: Component, mirrored: bool) -> String {
+        match (component, mirrored) {
+            (Component::Data, true) => format!("{}-data-0", self.name),
+            _ => format!("{}-{component}", self.name),
+        }
+    }
+
+    /// The ConfigMap of a component's CPF: it has the name of the StatefulSet.
+    pub fn config_map(&self, component: Component, mirrored: bool) -> String {
+        self.stateful_set(component, mirrored)
+    }
+
+    /// The data pod with this ordinal.
+    pub fn data_pod(&self, mirrored: bool, ordinal: usize) -> String {
+        format!("{}-{ordinal}", self.stateful_set(Component::Data, mirrored))
+    }
+
+    /// The DNS name of a pod.
+    pub fn pod_host(&self, pod: &str) -> String {
+        format!("{pod}.{HEADLESS_SERVICE}.{}.svc.cluster.local", self.namespace)
+    }
+}

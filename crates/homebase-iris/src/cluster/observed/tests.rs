@@ -1,0 +1,47 @@
+//! Tests of what is kept of a StatefulSet. Must not judge it.
+
+use k8s_openapi::api::apps::v1::{StatefulSetSpec, StatefulSetStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::*;
+
+#[test]
+fn every_field_comes_from_its_own_place() {
+    let set = StatefulSet {
+        metadata: ObjectMeta {
+            uid: Some("uid".into()),
+            generation: Some(1),
+            annotations: Some([(PLAN_HASH.to_owned(), "hash".to_owned())].into()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(StatefulSetSpec { replicas: Some(2), ..StatefulSetSpec::default() }),
+        status: Some(StatefulSetStatus {
+            observed_generation: Some(3),
+            replicas: 4,
+            ready_replicas: Some(5),
+            updated_replicas: Some(6),
+            current_revision: Some("a".into()),
+            update_revision: Some("b".into()),
+            ..StatefulSetStatus::default()
+        }),
+    };
+    let expected = ObservedStatefulSet {
+        uid: "uid".into(),
+        generation: 1,
+        observed_generation: 3,
+        replicas: 2,
+        current_replicas: 4,
+        ready_replicas: 5,
+        updated_replicas: 6,
+        current_revision: Some("a".into()),
+        update_revision: Some("b".into()),
+        plan_hash: Some("hash".into()),
+    };
+    assert_eq!(ObservedStatefulSet::from(&set), expected);
+}
+
+#[test]
+fn a_set_that_says_nothing_wants_one_pod_and_has_none() {
+    let expected = ObservedStatefulSet { replicas: 1, ..ObservedStatefulSet::default() };
+    assert_eq!(ObservedStatefulSet::from(&StatefulSet::default()), expected);
+}

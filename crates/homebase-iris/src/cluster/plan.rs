@@ -1,0 +1,209 @@
+//! Decides the complete set of objects that an IrisCluster should have now, and what has to wait. Must not fail,
+//! do I/O, or look at anything but its argument.
+
+pub(crate) mod build;
+pub(crate) mod mirror_label;
+pub(crate) mod readiness;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+
+use self::mirror_label::{MirrorLabel, plan_mirror_labels};
+use self::readiness::{is_applied, readiness};
+use super::observed::{ChildKind, ConfigSource, ObservedChild, ObservedStatefulSet};
+use super::validated::{Node, ValidatedCluster};
+use crate::readiness::Readiness;
+use homebase_api::labels::Component;
+
+/// How far a plan has come.
+pub trait Stage: sealed::Sealed {
+    /// What is known of the StatefulSets at this stage.
+    type Observed: Clone + fmt::Debug + PartialEq;
+}
+
+/// A plan that nobody has sent yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prepared;
+
+/// A plan whose objects the apiserver has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied;
+
+impl Stage for Prepared {
+    type Observed = ();
+}
+
+impl Stage for Applied {
+    type Observed = BTreeMap<String, ObservedStatefulSet>;
+}
+
+mod sealed {
+    /// Closes [`super::Stage`]: a plan has two stages and no others.
+    pub trait Sealed {}
+    impl Sealed for super::Prepared {}
+    impl Sealed for super::Applied {}
+}
+
+/// Everything that an IrisCluster should have now, in the order in which it is applied.
+///
+/// `apply` and `status` take it apart without `..`: a new kind of object does not compile until both know it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan<S: Stage> {
+    /// `iris-svc`, shared by the namespace: the only object without an owner.
+    pub headless_service: Service,
+    /// The Service `NAME`.
+    pub service: Service,
+    /// The CPFs; before the StatefulSets that mount them.
+    pub config_maps: Vec<ConfigMap>,
+    /// The node groups that may be applied now: arbiter, data, compute.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// Labels `mirrorRole` for data pods that have none.
+    pub mirror_labels: Vec<MirrorLabel>,
+    /// Children that no longer belong to the spec. Never one that is merely held back, never a volume.
+    pub prune: Vec<ObservedChild>,
+    /// What is held back, and for what. What runs of it keeps running unchanged.
+    pub waiting: Vec<Waiting>,
+    /// What is known of the StatefulSets at this stage.
+    pub observed: S::Observed,
+}
+
+impl Plan<Prepared> {
+    /// The plan after every object was sent, with the StatefulSets as the apiserver knows them now: those of
+    /// the plan from its answers, others from the last look.
+    pub fn applied(self, observed: BTreeMap<String, ObservedStatefulSet>) -> Plan<Applied> {
+        let Self {
+            headless_service,
+            service,
+            config_maps,
+            stateful_sets,
+            mirror_labels,
+            prune,
+            waiting,
+            observed: (),
+        } = self;
+        Plan {
+            headless_service,
+            service,
+            config_maps,
+            stateful_sets,
+            mirror_labels,
+            prune,
+            waiting,
+            observed,
+        }
+    }
+}
+
+/// Why a node group is held back; its `Display` is a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The node group.
+    pub component: Component,
+    /// What it waits for.
+    pub reason: WaitingReason,
+}
+
+/// What a node group waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitingReason {
+    /// The node group before it is not ready.
+    NotReady(Component, Readiness),
+    /// The ConfigMap of `spec.configSource` is not there.
+    ConfigSource(String),
+}
+
+impl Waiting {
+    /// The part of the sentence that stays while the numbers in it move.
+    pub(crate) fn subject(&self) -> String {
+        let component = self.component;
+        match &self.reason {
+            WaitingReason::NotReady(before, _) => format!("{component} waits for {before}: "),
+            WaitingReason::ConfigSource(name) => {
+                format!("{component} waits: ConfigMap {name} named by spec.configSource.name does not exist")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.subject())?;
+        match &self.reason {
+            WaitingReason::NotReady(_, readiness) => readiness.fmt(f),
+            WaitingReason::ConfigSource(_) => Ok(()),
+        }
+    }
+}
+
+/// One node group with everything that belongs to it.
+struct Group {
+    component: Component,
+    stateful_set: StatefulSet,
+    config_map: Option<ConfigMap>,
+}
+
+/// The plan of a cluster.
+pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
+    let mut config_maps = Vec::new();
+    let mut stateful_sets = Vec::new();
+    let mut waiting = Vec::new();
+    let mut wanted = BTreeSet::from([(ChildKind::Service, cluster.key.name.clone())]);
+    let mut before: Option<(Component, Readiness)> = None;
+
+    for (component, node) in cluster.nodes() {
+        let mirrored = cluster.mirror_map().is_some();
+        let name = cluster.key.stateful_set(component, mirrored);
+        wanted.insert((ChildKind::StatefulSet, name.clone()));
+        if component != Component::Arbiter {
+            wanted.insert((ChildKind::ConfigMap, cluster.key.config_map(component, mirrored)));
+        }
+        let observed = cluster.found.stateful_sets.get(&name);
+        let Some(group) = build_group(cluster, component, node) else {
+            let reason = WaitingReason::ConfigSource(cluster.config_source_name.clone());
+            waiting.push(Waiting { component, reason });
+            // What comes next needs the same ConfigMap: its own reason is the better one.
+            continue;
+        };
+        let blocked = before.clone().filter(|(_, readiness)| !readiness.is_ready());
+        let ready = readiness(&group.stateful_set, observed);
+        match blocked {
+            Some((before, reason)) if !is_applied(&group.stateful_set, observed) => {
+                waiting.push(Waiting { component, reason: WaitingReason::NotReady(before, reason) });
+            }
+            _ => {
+                config_maps.extend(group.config_map);
+                stateful_sets.push(group.stateful_set);
+            }
+        }
+        before = Some((group.component, ready));
+    }
+
+    Plan {
+        headless_service: build::service::build_headless_service(&cluster.key),
+        service: build::service::build_service(cluster),
+        config_maps,
+        stateful_sets,
+        mirror_labels: plan_mirror_labels(cluster),
+        prune: plan_prune(&cluster.found.existing, &wanted),
+        waiting,
+        observed: (),
+    }
+}
+
+/// `None` while the ConfigMap of `spec.configSource` is missing: without it the CPF would not be the user's.
+fn build_group(cluster: &ValidatedCluster, component: Component, node: &Node) -> Option<Group> {
+    let config_map = match component {
+        Component::Arbiter => None,
+        _ if cluster.found.config_source == ConfigSource::Missing => return None,
+        _ => Some(build::config_map::build_config_map(cluster, component, node)),
+    };
+    let stateful_set = build::stateful_set::build_stateful_set(cluster, component, node, config_map.as_ref());
+    Some(Group { component, stateful_set, config_map })
+}
+
+fn plan_prune(existing: &[ObservedChild], wanted: &BTreeSet<(ChildKind, String)>) -> Vec<ObservedChild> {
+    existing.iter().filter(|child| !wanted.contains(&(child.kind, child.name.clone()))).cloned().collect()
+}

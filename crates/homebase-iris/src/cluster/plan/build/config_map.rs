@@ -1,0 +1,61 @@
+//! Builds the ConfigMap that holds the CPF of a component. Must not decide what a line of CPF says.
+
+use homebase_api::labels::Component;
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use super::meta::build_meta;
+use crate::cluster::cpf::{ComputeCpf, DataCpf, Mirror, compute_cpf, data_cpf};
+use crate::cluster::observed::ConfigSource;
+use crate::cluster::validated::{Node, ValidatedCluster};
+
+/// The key of a component's CPF, in the ConfigMap and in `spec.configSource`; also its file name.
+pub(crate) fn cpf_key(component: Component) -> String {
+    format!("{component}.cpf")
+}
+
+/// The ConfigMap of a component that has a CPF.
+pub(crate) fn build_config_map(cluster: &ValidatedCluster, component: Component, node: &Node) -> ConfigMap {
+    let key = cpf_key(component);
+    let additions: Vec<&str> = match &cluster.found.config_source {
+        ConfigSource::Found(data) => {
+            ["common.cpf", &key].into_iter().filter_map(|key| data.get(key)).map(String::as_str).collect()
+        }
+        ConfigSource::NotReferenced | ConfigSource::Missing => Vec::new(),
+    };
+    let text = if component == Component::Compute {
+        build_compute_cpf(cluster, node, &additions)
+    } else {
+        build_data_cpf(cluster, node, &additions)
+    };
+    let name = cluster.key.config_map(component, cluster.mirror_map().is_some());
+    ConfigMap {
+        metadata: build_meta(cluster, component, name),
+        data: Some([(key, text)].into()),
+        ..ConfigMap::default()
+    }
+}
+
+fn build_data_cpf(cluster: &ValidatedCluster, node: &Node, additions: &[&str]) -> String {
+    let arbiter = cluster.arbiter.is_some().then(|| {
+        let pod = format!("{}-0", cluster.stateful_set_name(Component::Arbiter));
+        cluster.key.pod_host(&pod)
+    });
+    data_cpf(&DataCpf {
+        dialect: cluster.data.dialect,
+        directories: &node.volumes.directories,
+        mirror: cluster.mirror_map().map(|map| Mirror { map, arbiter: arbiter.as_deref() }),
+        password_hash: cluster.password_hash.as_deref(),
+        additions,
+    })
+}
+
+fn build_compute_cpf(cluster: &ValidatedCluster, node: &Node, additions: &[&str]) -> String {
+    let mirrored = cluster.mirror_map().is_some();
+    compute_cpf(&ComputeCpf {
+        directories: &node.volumes.directories,
+        data_host: &cluster.key.pod_host(&cluster.key.data_pod(mirrored, 0)),
+        mirrored,
+        password_hash: cluster.password_hash.as_deref(),
+        additions,
+    })
+}

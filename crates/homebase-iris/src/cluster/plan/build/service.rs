@@ -1,0 +1,80 @@
+//! Builds the two Services of a cluster. Must not select more than the pods that serve.
+
+use homebase_api::iriscluster::MirrorRole;
+use homebase_api::labels::{self, Component};
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::meta::{FIRST_SHARD, build_meta, map};
+use crate::cluster::names::{
+    ClusterName, HEADLESS_SERVICE, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
+};
+use crate::cluster::validated::ValidatedCluster;
+
+/// `iris-svc`: it gives every pod its DNS name.
+///
+/// All clusters of the namespace apply it, so nothing in it may depend on one of them, and none of them owns it.
+/// Addresses are published before pods are ready: mirror members and the arbiter find each other while they start.
+pub(crate) fn build_headless_service(key: &ClusterName) -> Service {
+    Service {
+        metadata: ObjectMeta {
+            name: Some(HEADLESS_SERVICE.to_owned()),
+            namespace: Some(key.namespace.clone()),
+            labels: Some(map([
+                (labels::KIND, labels::KIND_IRIS_CLUSTER),
+                (labels::ROLE, labels::ROLE_IRIS),
+                (labels::MANAGED_BY, labels::MANAGED_BY_HOMEBASE),
+            ])),
+            ..ObjectMeta::default()
+        },
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("None".to_owned()),
+            publish_not_ready_addresses: Some(true),
+            selector: Some(map([
+                (labels::KIND, labels::KIND_IRIS_CLUSTER),
+                (labels::ROLE, labels::ROLE_IRIS),
+            ])),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+/// The Service `NAME`: it leads to the data pod that serves.
+pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
+    let mut metadata = build_meta(cluster, Component::Data, cluster.key.name.clone());
+    let annotations = &cluster.service.annotations;
+    metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
+
+    let mut selector = map([
+        (labels::KIND, labels::KIND_IRIS_CLUSTER),
+        (labels::NAME, &cluster.key.name),
+        (labels::COMPONENT, Component::Data.as_str()),
+        (labels::SHARD, FIRST_SHARD),
+    ]);
+    if cluster.mirror_map().is_some() {
+        selector.insert(labels::MIRROR_ROLE.to_owned(), MirrorRole::Primary.as_str().to_owned());
+    }
+    let changes = cluster.service.spec.ports.as_deref().unwrap_or_default();
+    let ports = [(SUPERSERVER, SUPERSERVER_PORT), (WEB_SERVER, WEB_SERVER_PORT)];
+    let mut spec = cluster.service.spec.clone();
+    spec.type_ = spec.type_.or_else(|| Some("ClusterIP".to_owned()));
+    spec.selector = Some(selector);
+    spec.ports = Some(ports.into_iter().map(|(name, port)| build_port(name, port, changes)).collect());
+    Service { metadata, spec: Some(spec), ..Service::default() }
+}
+
+/// One port with what the user changed about the port of that name. The target stays ours unless it is changed too.
+fn build_port(name: &str, port: u16, changes: &[ServicePort]) -> ServicePort {
+    let change = changes.iter().find(|change| change.name.as_deref() == Some(name));
+    let mut result = change.cloned().unwrap_or_default();
+    result.name = Some(name.to_owned());
+    // A change without a port number has 0 here.
+    if result.port == 0 {
+        result.port = i32::from(port);
+    }
+    result.target_port = result.target_port.or_else(|| Some(IntOrString::String(name.to_owned())));
+    result.protocol = result.protocol.or_else(|| Some("TCP".to_owned()));
+    result
+}

@@ -1,0 +1,81 @@
+//! Builds the StatefulSet of a node group. Must not set a field whose value somebody else decides.
+
+use std::collections::BTreeMap;
+
+use homebase_api::iriscluster::UpdateStrategyType;
+use homebase_api::labels::Component;
+use k8s_openapi::api::apps::v1::{
+    StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec, StatefulSetUpdateStrategy,
+};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+
+use super::meta::{build_meta, build_selector};
+use super::pod::build_pod_template;
+use crate::cluster::names::HEADLESS_SERVICE;
+use crate::cluster::validated::{Node, ValidatedCluster};
+use crate::hash::{PLAN_HASH, fingerprint};
+
+/// The StatefulSet of a component; `config_map` holds its CPF.
+pub(crate) fn build_stateful_set(
+    cluster: &ValidatedCluster,
+    component: Component,
+    node: &Node,
+    config_map: Option<&ConfigMap>,
+) -> StatefulSet {
+    let mut metadata = build_meta(cluster, component, cluster.stateful_set_name(component));
+    let annotations = node.template.controller_annotations.clone();
+    metadata.annotations = Some(annotations);
+    let strategy = match node.update_strategy {
+        UpdateStrategyType::RollingUpdate => "RollingUpdate",
+        UpdateStrategyType::OnDelete => "OnDelete",
+    };
+    // Data pods come one by one; elsewhere one stuck pod must not hold the rest.
+    let management = if component == Component::Data { "OrderedReady" } else { "Parallel" };
+    let mut set = StatefulSet {
+        metadata,
+        spec: Some(StatefulSetSpec {
+            replicas: None,
+            service_name: Some(HEADLESS_SERVICE.to_owned()),
+            pod_management_policy: Some(management.to_owned()),
+            persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
+                when_deleted: Some("Retain".to_owned()),
+                when_scaled: Some("Retain".to_owned()),
+            }),
+            selector: LabelSelector {
+                match_labels: Some(build_selector(cluster, component)),
+                match_expressions: None,
+            },
+            template: build_pod_template(cluster, component, node, config_map),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some(strategy.to_owned()),
+                rolling_update: None,
+            }),
+            volume_claim_templates: build_claims(node),
+            ..StatefulSetSpec::default()
+        }),
+        ..StatefulSet::default()
+    };
+    // Taken without the replicas: scaling is no update.
+    let hash = fingerprint(&set);
+    set.metadata.annotations.get_or_insert_default().insert(PLAN_HASH.to_owned(), hash);
+    if let Some(spec) = &mut set.spec {
+        spec.replicas = cluster.replicas(component);
+    }
+    set
+}
+
+fn build_claims(node: &Node) -> Option<Vec<PersistentVolumeClaim>> {
+    let predefined = node.volumes.predefined.iter().filter_map(|volume| {
+        let spec = volume.claim.clone()?;
+        let metadata = ObjectMeta { name: Some(volume.name.to_owned()), ..ObjectMeta::default() };
+        Some(PersistentVolumeClaim { metadata, spec: Some(spec), status: None })
+    });
+    let claims: Vec<_> = predefined.chain(node.volumes.claims.iter().cloned()).collect();
+    (!claims.is_empty()).then_some(claims)
+}
+
+/// A map, or `None` for an empty one, which is how Kubernetes writes it.
+pub(crate) fn non_empty(map: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!map.is_empty()).then_some(map)
+}

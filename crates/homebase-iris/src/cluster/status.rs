@@ -1,0 +1,189 @@
+//! Decides what the status of an IrisCluster says. Must not read a clock, and must not tell anything for an older
+//! generation than the status already does.
+
+mod phase;
+
+use homebase_api::conditions::ConditionStatus::{False, True, Unknown};
+use homebase_api::conditions::iris::{
+    FieldConflict, Ready, Reconciling, SpecAccepted, Stalled, TopologySatisfied,
+};
+use homebase_api::iriscluster::{NodeGroupStatus, NodesStatus, Phase};
+use homebase_api::labels::Component;
+use homebase_api::{IrisCluster, IrisClusterStatus};
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
+
+use self::phase::{decide_phase, decide_reconciling};
+use super::observed::ObservedStatefulSet;
+use super::plan::build::meta::build_selector;
+use super::plan::readiness::readiness;
+use super::plan::{Applied, Plan, Waiting};
+use super::validated::ValidatedCluster;
+use crate::draft::{Draft, shorten};
+use crate::failure::Failure;
+use crate::readiness::Readiness;
+use crate::report::Invalid;
+
+/// One node group as it is now.
+pub(crate) struct GroupState<'a> {
+    pub(crate) component: Component,
+    pub(crate) observed: Option<&'a ObservedStatefulSet>,
+    /// `None`: held back.
+    pub(crate) readiness: Option<Readiness>,
+}
+
+/// The status after a plan was applied.
+pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestamp) -> IrisClusterStatus {
+    let Plan {
+        // Nothing can be told of these but that the apiserver has them.
+        headless_service: _,
+        service: _,
+        config_maps: _,
+        mirror_labels: _,
+        prune: _,
+        stateful_sets,
+        waiting,
+        observed,
+    } = applied;
+    let previous = cluster.previous.clone().unwrap_or_default();
+    let Some(mut draft) = begin(&previous, cluster.generation, now) else { return previous };
+    let groups: Vec<GroupState<'_>> = cluster
+        .nodes()
+        .map(|(component, _)| {
+            let name = cluster.stateful_set_name(component);
+            let observed = observed.get(&name);
+            let planned = find(stateful_sets, &name);
+            GroupState { component, observed, readiness: planned.map(|set| readiness(set, observed)) }
+        })
+        .collect();
+    let phase = decide_phase(&previous, &groups);
+    set_readiness(&mut draft, &groups, waiting);
+    let (reason, message) = decide_reconciling(phase, &groups, waiting);
+    draft.set(reason != Reconciling::Done, reason, message);
+    draft.set(False, Stalled::NotStalled, "");
+    draft.set(True, TopologySatisfied::NoZones, "the spec names no zones");
+    match cluster.warnings.as_slice() {
+        [] => draft.set(True, SpecAccepted::Accepted, ""),
+        warnings => draft.set(True, SpecAccepted::AcceptedWithWarnings, warnings.join("; ")),
+    }
+    draft.set(False, FieldConflict::NoConflict, "");
+
+    let mut status = finish(previous, draft);
+    status.phase = Some(phase);
+    status.nodes = Some(nodes(cluster, &groups));
+    status.waiting = waiting.iter().map(ToString::to_string).collect();
+    let compute = groups.iter().find(|group| group.component == Component::Compute);
+    status.compute_replicas =
+        compute.map(|group| group.observed.map_or(0, |observed| observed.current_replicas));
+    status.compute_selector = compute.map(|_| selector_text(cluster));
+    status
+}
+
+/// The status of a cluster that nobody has looked at yet.
+pub fn first_status(cluster: &IrisCluster, now: Timestamp) -> IrisClusterStatus {
+    let previous = cluster.status.clone().unwrap_or_default();
+    let Some(mut draft) = begin(&previous, cluster.metadata.generation, now) else { return previous };
+    draft.set(Unknown, Ready::FirstSight, "seen for the first time");
+    draft.set(True, Reconciling::Creating, "seen for the first time");
+    draft.set(False, Stalled::NotStalled, "");
+    let mut status = finish(previous, draft);
+    status.phase = status.phase.or(Some(Phase::Creating));
+    status
+}
+
+/// The status of a spec that cannot be built. What runs keeps running, so what is known of the nodes stays.
+pub fn refused_status(cluster: &IrisCluster, invalid: &[Invalid], now: Timestamp) -> IrisClusterStatus {
+    let previous = cluster.status.clone().unwrap_or_default();
+    let Some(mut draft) = begin(&previous, cluster.metadata.generation, now) else { return previous };
+    draft.set(False, Ready::SpecRefused, "the spec is refused: see the condition SpecAccepted");
+    draft.set(False, Reconciling::Done, "");
+    draft.set(True, Stalled::SpecRefused, "change the spec: see the condition SpecAccepted");
+    draft.set(False, SpecAccepted::Refused, refusal(invalid));
+    let mut status = finish(previous, draft);
+    status.phase = Some(Phase::Stalled);
+    status.waiting.clear();
+    status
+}
+
+/// All faults in one text.
+pub(crate) fn refusal(invalid: &[Invalid]) -> String {
+    shorten(&invalid.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+/// The status after a plan could not be applied. `message` must name the object and hold no secret.
+pub fn failed_status(
+    cluster: &IrisCluster,
+    failure: Failure,
+    message: &str,
+    now: Timestamp,
+) -> IrisClusterStatus {
+    let previous = cluster.status.clone().unwrap_or_default();
+    let Some(mut draft) = begin(&previous, cluster.metadata.generation, now) else { return previous };
+    let Some(stalled) = failure.stalled() else {
+        draft.set(True, Reconciling::Updating, message);
+        // The generation is not dealt with yet, so it is not reported as observed.
+        return IrisClusterStatus { conditions: draft.conditions, ..previous };
+    };
+    draft.set(False, Ready::NodesNotReady, format!("the last change could not be applied: {message}"));
+    draft.set(False, Reconciling::Done, "");
+    draft.set(True, stalled, message);
+    if failure == Failure::FieldConflict {
+        draft.set(True, FieldConflict::OwnedByOthers, message);
+    }
+    let mut status = finish(previous, draft);
+    status.phase = Some(Phase::Stalled);
+    status
+}
+
+fn begin(previous: &IrisClusterStatus, generation: Option<i64>, now: Timestamp) -> Option<Draft> {
+    Draft::new(&previous.conditions, previous.observed_generation, generation, now)
+}
+
+fn finish(mut status: IrisClusterStatus, draft: Draft) -> IrisClusterStatus {
+    status.observed_generation = Some(draft.generation);
+    status.conditions = draft.conditions;
+    status
+}
+
+fn find<'a>(sets: &'a [StatefulSet], name: &str) -> Option<&'a StatefulSet> {
+    sets.iter().find(|set| set.metadata.name.as_deref() == Some(name))
+}
+
+fn set_readiness(draft: &mut Draft, groups: &[GroupState<'_>], waiting: &[Waiting]) {
+    let unready = groups.iter().filter_map(|group| match &group.readiness {
+        Some(readiness) if !readiness.is_ready() => Some(format!("{}: {readiness}", group.component)),
+        _ => None,
+    });
+    let reasons: Vec<String> = unready.chain(waiting.iter().map(ToString::to_string)).collect();
+    if reasons.is_empty() {
+        draft.set(True, Ready::AllNodesReady, "every node is ready");
+    } else {
+        draft.set(False, Ready::NodesNotReady, reasons.join("; "));
+    }
+}
+
+fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
+    let mut nodes = NodesStatus::default();
+    for GroupState { component, observed, .. } in groups {
+        // What an autoscaler has not decided yet begins with one pod, as Kubernetes does it.
+        let found = observed.map_or(1, |observed| observed.replicas);
+        let desired = cluster.replicas(*component).unwrap_or(found);
+        let ready = observed.map_or(0, |observed| observed.ready_replicas);
+        let group = Some(NodeGroupStatus::new(desired, ready, []));
+        match component {
+            Component::Arbiter => nodes.arbiter = group,
+            Component::Data => nodes.data = group,
+            Component::Compute => nodes.compute = group,
+            Component::Webgateway | Component::Sam | Component::Iam => {}
+        }
+    }
+    nodes
+}
+
+fn selector_text(cluster: &ValidatedCluster) -> String {
+    let selector = build_selector(cluster, Component::Compute);
+    selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests;

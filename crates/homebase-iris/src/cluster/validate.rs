@@ -1,0 +1,210 @@
+//! Decides whether an IrisCluster can be built, and finds every reason why not. Must not build objects, and must
+//! not refuse what merely has no effect: that is a warning.
+
+mod identity;
+mod pod;
+mod service;
+mod storage;
+mod text;
+mod unsupported;
+mod volumes;
+
+use homebase_api::IrisCluster;
+use homebase_api::iriscluster::{Compute, Data, LocalReference, NodeSpec, StorageSpec, UpdateStrategyType};
+
+use super::cpf::Dialect;
+use super::mirror::{DEFAULT_MIRROR_MAP, MirrorMap};
+use super::observed::{ConfigSource, Dereferenced};
+use super::validated::{self, ValidatedCluster};
+use crate::report::{Invalid, InvalidKind, Report};
+use homebase_api::labels::Component;
+use homebase_api::limits::MAX_REPLICAS;
+
+/// Most bytes of CPF that fit a ConfigMap (1 MiB with its metadata) beside the generated text.
+const MAX_CONFIG_SOURCE_BYTES: usize = 1_000_000;
+
+/// Keys of `spec.configSource`. Those of the web gateway are known, though nothing is built of them yet.
+const CONFIG_SOURCE_KEYS: [&str; 5] = ["common.cpf", "data.cpf", "compute.cpf", "CSP-merge.ini", "CSP.ini"];
+
+/// Checks a cluster and fills in every default. The error holds all faults, not only the first.
+pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<ValidatedCluster, Vec<Invalid>> {
+    let mut report = Report::default();
+    let spec = &cluster.spec;
+
+    let key = identity::validate_identity(cluster, &mut report);
+    unsupported::refuse_unsupported(spec, &mut report);
+    let library = volumes::Library::read(spec, &mut report);
+    let strategy = spec.update_strategy.map(|strategy| strategy.type_);
+    let defaults =
+        Defaults { library: &library, strategy, storage_class: spec.storage_class_name.as_deref() };
+
+    let topology = &spec.topology;
+    let data = validate_data(&topology.data, &defaults, &mut report);
+    let compute = topology.compute.as_ref().map(|compute| validate_compute(compute, &defaults, &mut report));
+    let arbiter = topology.arbiter.as_ref().map(|arbiter| {
+        validate_node(arbiter, Component::Arbiter, storage::Predefined::None, &defaults, &mut report)
+    });
+    let service = service::validate_service(spec.service_template.as_ref(), &mut report);
+    if let Some(hash) = &spec.password_hash {
+        text::require_one_line("spec.passwordHash", hash, &mut report);
+    }
+    validate_config_source(spec.config_source.as_ref(), found, &mut report);
+    let license_secret = reference("spec.licenseKeySecret", spec.license_key_secret.as_ref(), &mut report);
+    let config_source_name = reference("spec.configSource", spec.config_source.as_ref(), &mut report);
+    let image_pull_secrets = references("spec.imagePullSecrets", &spec.image_pull_secrets, &mut report);
+    identity::refuse_changed_form(&key, data.mirror.is_some(), found, &mut report);
+
+    if !report.invalid.is_empty() {
+        return Err(report.invalid);
+    }
+    Ok(ValidatedCluster {
+        key,
+        uid: cluster.metadata.uid.clone().unwrap_or_default(),
+        generation: cluster.metadata.generation,
+        previous: cluster.status.clone(),
+        data,
+        compute,
+        arbiter,
+        service,
+        config_source_name: config_source_name.unwrap_or_default(),
+        license_secret,
+        password_hash: spec.password_hash.clone(),
+        image_pull_secrets,
+        warnings: report.warnings,
+        found: found.clone(),
+    })
+}
+
+/// What node groups take from the cluster.
+struct Defaults<'a> {
+    library: &'a volumes::Library,
+    strategy: Option<UpdateStrategyType>,
+    storage_class: Option<&'a str>,
+}
+
+fn validate_data(data: &Data, defaults: &Defaults<'_>, report: &mut Report) -> validated::Data {
+    let path = "spec.topology.data";
+    let mirror = match (&data.mirror_map, data.mirrored) {
+        (None, false) => None,
+        (Some(_), false) => {
+            report.invalid(
+                format!("{path}.mirrorMap"),
+                "only a mirrored cluster has a mirror map: set mirrored: true or remove the field",
+            );
+            None
+        }
+        (map, true) => {
+            let map = map.as_deref().unwrap_or(DEFAULT_MIRROR_MAP);
+            MirrorMap::parse(map)
+                .inspect_err(|error| report.invalid(format!("{path}.mirrorMap"), error.to_string()))
+                .ok()
+        }
+    };
+    let node = validate_node(
+        &data.node,
+        Component::Data,
+        storage::Predefined::Claims(&data.storage),
+        defaults,
+        report,
+    );
+    validated::Data { node, dialect: dialect(&data.node, path, report), mirror }
+}
+
+fn validate_compute(compute: &Compute, defaults: &Defaults<'_>, report: &mut Report) -> validated::Compute {
+    let path = "spec.topology.compute";
+    if compute.replicas.is_some_and(|replicas| !(0..=MAX_REPLICAS).contains(&replicas)) {
+        report.invalid(format!("{path}.replicas"), format!("must be 0 to {MAX_REPLICAS}"));
+    }
+    if compute.ephemeral && !compute.storage.is_empty() {
+        report.invalid(
+            format!("{path}.ephemeral"),
+            "ephemeral nodes have no volumes: remove ephemeral or the storage fields",
+        );
+    }
+    // Compute CPF is the same in every dialect; the version is checked all the same.
+    dialect(&compute.node, path, report);
+    let no_storage = StorageSpec::default();
+    let predefined = if compute.ephemeral {
+        storage::Predefined::Ephemeral(&no_storage)
+    } else {
+        storage::Predefined::Claims(&compute.storage)
+    };
+    let node = validate_node(&compute.node, Component::Compute, predefined, defaults, report);
+    validated::Compute { node, replicas: compute.replicas }
+}
+
+fn validate_node(
+    node: &NodeSpec,
+    component: Component,
+    predefined: storage::Predefined<'_>,
+    defaults: &Defaults<'_>,
+    report: &mut Report,
+) -> validated::Node {
+    let path = format!("spec.topology.{component}");
+    text::require_image(&format!("{path}.image"), &node.image, report);
+    let template = pod::validate_template(node.pod_template.as_ref(), &format!("{path}.podTemplate"), report);
+    let volumes = volumes::validate_volumes(
+        &path,
+        &node.volume_mounts,
+        &template.pod,
+        predefined,
+        defaults.library,
+        defaults.storage_class,
+        report,
+    );
+    let strategy = node.update_strategy.map(|strategy| strategy.type_).or(defaults.strategy);
+    validated::Node {
+        image: node.image.clone(),
+        update_strategy: strategy.unwrap_or_default(),
+        template,
+        volumes,
+    }
+}
+
+fn dialect(node: &NodeSpec, path: &str, report: &mut Report) -> Dialect {
+    let Some(version) = &node.compatibility_version else { return Dialect::of_image(&node.image) };
+    Dialect::of_version(version).unwrap_or_else(|| {
+        report.invalid(
+            format!("{path}.compatibilityVersion"),
+            "not a version of IRIS: write the year first, such as \"2024.1\"",
+        );
+        Dialect::ConfigMirrorArbiter
+    })
+}
+
+fn validate_config_source(reference: Option<&LocalReference>, found: &Dereferenced, report: &mut Report) {
+    let (Some(_), ConfigSource::Found(data)) = (reference, &found.config_source) else { return };
+    for key in data.keys().filter(|key| !CONFIG_SOURCE_KEYS.contains(&key.as_str())) {
+        report.warn("spec.configSource", format_args!("the key {key} of its ConfigMap has no effect"));
+    }
+    for (key, bytes) in
+        [("data.cpf", cpf_bytes(data, "data.cpf")), ("compute.cpf", cpf_bytes(data, "compute.cpf"))]
+    {
+        if bytes > MAX_CONFIG_SOURCE_BYTES {
+            report.refuse(
+                InvalidKind::Invalid,
+                "spec.configSource",
+                format!("common.cpf and {key} together have {bytes} bytes: shorten them to {MAX_CONFIG_SOURCE_BYTES}"),
+            );
+        }
+    }
+}
+
+fn cpf_bytes(data: &std::collections::BTreeMap<String, String>, key: &str) -> usize {
+    ["common.cpf", key].into_iter().filter_map(|key| data.get(key)).map(String::len).sum()
+}
+
+fn reference(path: &str, reference: Option<&LocalReference>, report: &mut Report) -> Option<String> {
+    let name = &reference?.name;
+    if name.is_empty() {
+        report.invalid(format!("{path}.name"), "must not be empty: name the object or remove the field");
+    }
+    Some(name.clone())
+}
+
+fn references(path: &str, list: &[LocalReference], report: &mut Report) -> Vec<String> {
+    list.iter()
+        .enumerate()
+        .filter_map(|(index, item)| reference(&format!("{path}[{index}]"), Some(item), report))
+        .collect()
+}

@@ -1,0 +1,42 @@
+//! Decides what `serviceTemplate` changes about the Service of a cluster. Must not let it change whom the Service
+//! selects.
+
+use homebase_api::iriscluster::ServiceTemplate;
+use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
+
+use crate::cluster::names::{SUPERSERVER, WEB_SERVER};
+use crate::cluster::validated::ServiceOverride;
+use crate::report::Report;
+
+/// What the template comes down to: its ports are those that have the name of a port of ours.
+pub(super) fn validate_service(template: Option<&ServiceTemplate>, report: &mut Report) -> ServiceOverride {
+    let Some(template) = template else { return ServiceOverride::default() };
+    let path = "spec.serviceTemplate";
+    report.unknown(path, &template.unknown);
+    let mut annotations = std::collections::BTreeMap::new();
+    if let Some(metadata) = &template.metadata {
+        report.unknown(&format!("{path}.metadata"), &metadata.unknown);
+        annotations.clone_from(&metadata.annotations);
+    }
+    let mut spec: ServiceSpec =
+        report.parse_option(&format!("{path}.spec"), template.spec.as_ref()).unwrap_or_default();
+    if spec.selector.take().is_some() {
+        report.warn(format_args!("{path}.spec.selector"), "has no effect: the Service selects data pods");
+    }
+    let mut ports: Vec<ServicePort> = Vec::new();
+    for (index, port) in spec.ports.take().unwrap_or_default().into_iter().enumerate() {
+        let name = port.name.as_deref();
+        if name != Some(SUPERSERVER) && name != Some(WEB_SERVER) {
+            report.warn(
+                format_args!("{path}.spec.ports[{index}]"),
+                format_args!("has no effect: only the ports {SUPERSERVER} and {WEB_SERVER} can be changed"),
+            );
+            continue;
+        }
+        // Within one list the last word counts, as everywhere in Kubernetes.
+        ports.retain(|earlier| earlier.name != port.name);
+        ports.push(port);
+    }
+    spec.ports = (!ports.is_empty()).then_some(ports);
+    ServiceOverride { annotations, spec }
+}

@@ -1,0 +1,128 @@
+//! Decides which of the user's volumes a node gets, and refuses mounts that cannot be. Must not decide sizes.
+
+use std::collections::BTreeSet;
+
+use homebase_api::IrisClusterSpec;
+use homebase_api::embedded::Embedded;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodSpec, Volume, VolumeMount};
+
+use super::storage::{Predefined, validate_storage};
+use crate::cluster::names::{CPF_DIRECTORY, CPF_VOLUME, KEY_DIRECTORY, KEY_VOLUME};
+use crate::cluster::validated::Volumes;
+use crate::report::{Report, join};
+
+/// Names of volumes that the plan gives itself.
+const RESERVED: [&str; 6] =
+    ["iris-data", "iris-wij", "iris-journal1", "iris-journal2", CPF_VOLUME, KEY_VOLUME];
+
+/// Every volume and claim template of the cluster, whichever node uses it.
+pub(super) struct Library {
+    volumes: Vec<Volume>,
+    claims: Vec<PersistentVolumeClaim>,
+}
+
+impl Library {
+    /// Reads `spec.volumes` and `spec.volumeClaimTemplates`.
+    pub(super) fn read(spec: &IrisClusterSpec, report: &mut Report) -> Self {
+        let volumes = report.parse_list("spec.volumes", &spec.volumes).unwrap_or_default();
+        let claims =
+            report.parse_list("spec.volumeClaimTemplates", &spec.volume_claim_templates).unwrap_or_default();
+        let names = volumes
+            .iter()
+            .enumerate()
+            .map(|(index, volume)| (format!("spec.volumes[{index}].name"), volume.name.as_str()))
+            .chain(claims.iter().enumerate().map(|(index, claim)| {
+                (format!("spec.volumeClaimTemplates[{index}].metadata.name"), claim_name(claim))
+            }));
+        let mut seen = BTreeSet::new();
+        for (path, name) in names {
+            if name.is_empty() {
+                report.invalid(path, "must not be empty: name the volume");
+            } else if RESERVED.contains(&name) {
+                report.invalid(path, "the name of a predefined volume: use another one");
+            } else if !seen.insert(name.to_owned()) {
+                report.invalid(path, "another volume has this name: use another one");
+            }
+        }
+        Self { volumes, claims }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.volumes.iter().any(|volume| volume.name == name)
+            || self.claims.iter().any(|claim| claim_name(claim) == name)
+    }
+}
+
+fn claim_name(claim: &PersistentVolumeClaim) -> &str {
+    claim.metadata.name.as_deref().unwrap_or_default()
+}
+
+/// All volumes of one node.
+pub(super) fn validate_volumes(
+    path: &str,
+    mounts: &[Embedded<VolumeMount>],
+    pod: &PodSpec,
+    predefined: Predefined<'_>,
+    library: &Library,
+    storage_class: Option<&str>,
+    report: &mut Report,
+) -> Volumes {
+    let mounts_path = join(path, "volumeMounts");
+    let mounts = report.parse_list(&mounts_path, mounts).unwrap_or_default();
+    check_mounts(&mounts_path, &mounts, library, report);
+    let (predefined, directories) = validate_storage(path, predefined, &mounts, storage_class, report);
+    check_overlaps(
+        path,
+        &predefined.iter().map(|volume| volume.mount_path.as_str()).collect::<Vec<_>>(),
+        report,
+    );
+
+    let of_init =
+        pod.init_containers.iter().flatten().flat_map(|container| container.volume_mounts.iter().flatten());
+    let used: BTreeSet<&str> = mounts.iter().chain(of_init).map(|mount| mount.name.as_str()).collect();
+    Volumes {
+        referenced: library
+            .volumes
+            .iter()
+            .filter(|volume| used.contains(volume.name.as_str()))
+            .cloned()
+            .collect(),
+        claims: library.claims.iter().filter(|claim| used.contains(claim_name(claim))).cloned().collect(),
+        predefined,
+        directories,
+        mounts,
+    }
+}
+
+fn check_mounts(path: &str, mounts: &[VolumeMount], library: &Library, report: &mut Report) {
+    let mut seen = BTreeSet::from([CPF_DIRECTORY, KEY_DIRECTORY]);
+    for (index, mount) in mounts.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        if !library.has(&mount.name) {
+            report.invalid(
+                join(&path, "name"),
+                "no such volume: add it to spec.volumes or spec.volumeClaimTemplates",
+            );
+        }
+        let directory = mount.mount_path.trim_end_matches('/');
+        if directory.is_empty() {
+            report.invalid(join(&path, "mountPath"), "must not be empty or the root directory");
+        } else if !seen.insert(directory) {
+            report
+                .invalid(join(&path, "mountPath"), "something else is mounted there: use another directory");
+        }
+    }
+}
+
+/// Two predefined volumes in one place would be refused by Kubernetes, with a message that names neither.
+fn check_overlaps(path: &str, directories: &[&str], report: &mut Report) {
+    let mut seen = BTreeSet::from([CPF_DIRECTORY, KEY_DIRECTORY]);
+    for directory in directories {
+        if !seen.insert(directory) {
+            report.invalid(
+                path,
+                format!("another predefined volume is mounted at {directory}: change one mountPath"),
+            );
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a valid IrisCluster comes down to: every default filled in, every core value parsed. Must not be built
+//! anywhere but in `validate`.
+
+use std::collections::BTreeMap;
+
+use homebase_api::IrisClusterStatus;
+use homebase_api::iriscluster::UpdateStrategyType;
+use k8s_openapi::api::core::v1::{
+    Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, ServiceSpec, Volume, VolumeMount,
+};
+
+use super::cpf::{Dialect, Directories};
+use super::mirror::MirrorMap;
+use super::names::ClusterName;
+use super::observed::Dereferenced;
+use homebase_api::labels::Component;
+
+/// An IrisCluster that can be built, with what was found of it. Only [`super::validate`] makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidatedCluster {
+    pub(crate) key: ClusterName,
+    pub(crate) uid: String,
+    pub(crate) generation: Option<i64>,
+    pub(crate) previous: Option<IrisClusterStatus>,
+    pub(crate) data: Data,
+    pub(crate) compute: Option<Compute>,
+    pub(crate) arbiter: Option<Node>,
+    pub(crate) service: ServiceOverride,
+    /// Empty when the spec names none.
+    pub(crate) config_source_name: String,
+    pub(crate) license_secret: Option<String>,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) image_pull_secrets: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) found: Dereferenced,
+}
+
+impl ValidatedCluster {
+    /// What was accepted although part of it has no effect: each names the field.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The node groups of the spec in the order in which they come up.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (Component, &Node)> {
+        let arbiter = self.arbiter.as_ref().map(|node| (Component::Arbiter, node));
+        let compute = self.compute.as_ref().map(|compute| (Component::Compute, &compute.node));
+        arbiter.into_iter().chain([(Component::Data, &self.data.node)]).chain(compute)
+    }
+
+    /// The members of the mirror, when the data nodes are one.
+    pub(crate) fn mirror_map(&self) -> Option<&MirrorMap> {
+        self.data.mirror.as_ref()
+    }
+
+    /// Pods of a group; `None` when an autoscaler decides, or when there is no such group.
+    pub(crate) fn replicas(&self, component: Component) -> Option<i32> {
+        match component {
+            Component::Arbiter => Some(1),
+            // The map is bounded, so the count fits.
+            Component::Data => {
+                Some(self.mirror_map().map_or(1, |map| i32::try_from(map.roles().len()).unwrap_or(i32::MAX)))
+            }
+            Component::Compute => self.compute.as_ref().and_then(|compute| compute.replicas),
+            // Refused by validate until they are built.
+            Component::Webgateway | Component::Sam | Component::Iam => None,
+        }
+    }
+
+    pub(crate) fn stateful_set_name(&self, component: Component) -> String {
+        self.key.stateful_set(component, self.mirror_map().is_some())
+    }
+}
+
+/// The data nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Data {
+    pub(crate) node: Node,
+    pub(crate) dialect: Dialect,
+    /// Present for a mirrored cluster.
+    pub(crate) mirror: Option<MirrorMap>,
+}
+
+/// The compute nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Compute {
+    pub(crate) node: Node,
+    /// Absent: an autoscaler decides.
+    pub(crate) replicas: Option<i32>,
+}
+
+/// What every node group comes down to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) image: String,
+    pub(crate) update_strategy: UpdateStrategyType,
+    pub(crate) template: Template,
+    pub(crate) volumes: Volumes,
+}
+
+/// What `podTemplate` comes down to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Template {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) controller_annotations: BTreeMap<String, String>,
+    /// The user's part of the main container: no name, no image.
+    pub(crate) container: Container,
+    /// The user's part of the pod: no containers, no volumes.
+    pub(crate) pod: PodSpec,
+}
+
+/// What the storage fields and `volumeMounts` of a node come down to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Volumes {
+    pub(crate) predefined: Vec<PredefinedVolume>,
+    pub(crate) directories: Directories,
+    /// The user's mounts, and the volumes and claims that they and the init containers name.
+    pub(crate) mounts: Vec<VolumeMount>,
+    pub(crate) referenced: Vec<Volume>,
+    pub(crate) claims: Vec<PersistentVolumeClaim>,
+}
+
+/// A predefined volume that is mounted on its own.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PredefinedVolume {
+    pub(crate) name: &'static str,
+    pub(crate) mount_path: String,
+    /// `None`: an `emptyDir`.
+    pub(crate) claim: Option<PersistentVolumeClaimSpec>,
+}
+
+/// What `serviceTemplate` comes down to; its ports have the names of ports of ours.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ServiceOverride {
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) spec: ServiceSpec,
+}

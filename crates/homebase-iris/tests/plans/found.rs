@@ -1,0 +1,142 @@
+//! Reads `observed.yaml` of a golden folder. Must not fill in what the file does not say.
+
+use std::collections::BTreeMap;
+
+use homebase_iris::cluster::{
+    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
+};
+use homebase_iris::iris::ObservedDeployment;
+use serde::Deserialize;
+
+/// The word for "the plan hash that the input gives", which a person cannot write down.
+const CURRENT: &str = "current";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Found {
+    config_source: Option<ConfigSourceFound>,
+    stateful_sets: BTreeMap<String, Controller>,
+    deployments: BTreeMap<String, Controller>,
+    data_pods: BTreeMap<String, Pod>,
+    existing: Vec<Child>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ConfigSourceFound {
+    Word(String),
+    Data(BTreeMap<String, String>),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Controller {
+    uid: String,
+    generation: i64,
+    observed_generation: i64,
+    replicas: i32,
+    current_replicas: i32,
+    ready_replicas: i32,
+    updated_replicas: i32,
+    current_revision: Option<String>,
+    update_revision: Option<String>,
+    plan_hash: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Pod {
+    uid: String,
+    resource_version: String,
+    mirror_role: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Child {
+    kind: String,
+    name: String,
+    uid: String,
+}
+
+impl Found {
+    /// `current` gives the plan hash of a name.
+    pub(crate) fn dereferenced(&self, current: &BTreeMap<String, String>) -> Dereferenced {
+        Dereferenced {
+            config_source: match &self.config_source {
+                None => ConfigSource::NotReferenced,
+                Some(ConfigSourceFound::Word(word)) if word == "missing" => ConfigSource::Missing,
+                Some(ConfigSourceFound::Word(word)) => panic!("configSource: {word}"),
+                Some(ConfigSourceFound::Data(data)) => ConfigSource::Found(data.clone()),
+            },
+            stateful_sets: self
+                .stateful_sets
+                .iter()
+                .map(|(name, set)| (name.clone(), stateful_set(set, current.get(name))))
+                .collect(),
+            data_pods: self
+                .data_pods
+                .iter()
+                .map(|(name, pod)| {
+                    let Pod { uid, resource_version, mirror_role } = pod;
+                    let pod = ObservedPod {
+                        uid: uid.clone(),
+                        resource_version: resource_version.clone(),
+                        mirror_role: mirror_role.clone(),
+                    };
+                    (name.clone(), pod)
+                })
+                .collect(),
+            existing: self.existing.iter().map(child).collect(),
+        }
+    }
+
+    pub(crate) fn deployments(&self, current: &str) -> BTreeMap<String, ObservedDeployment> {
+        self.deployments
+            .iter()
+            .map(|(name, found)| {
+                let deployment = ObservedDeployment {
+                    uid: found.uid.clone(),
+                    generation: found.generation,
+                    observed_generation: found.observed_generation,
+                    replicas: found.replicas,
+                    current_replicas: found.current_replicas,
+                    ready_replicas: found.ready_replicas,
+                    updated_replicas: found.updated_replicas,
+                    plan_hash: plan_hash(found, Some(&current.to_owned())),
+                };
+                (name.clone(), deployment)
+            })
+            .collect()
+    }
+}
+
+fn stateful_set(found: &Controller, current: Option<&String>) -> ObservedStatefulSet {
+    ObservedStatefulSet {
+        uid: found.uid.clone(),
+        generation: found.generation,
+        observed_generation: found.observed_generation,
+        replicas: found.replicas,
+        current_replicas: found.current_replicas,
+        ready_replicas: found.ready_replicas,
+        updated_replicas: found.updated_replicas,
+        current_revision: found.current_revision.clone(),
+        update_revision: found.update_revision.clone(),
+        plan_hash: plan_hash(found, current),
+    }
+}
+
+fn plan_hash(found: &Controller, current: Option<&String>) -> Option<String> {
+    match found.plan_hash.as_deref() {
+        Some(CURRENT) => current.cloned(),
+        other => other.map(ToOwned::to_owned),
+    }
+}
+
+fn child(child: &Child) -> ObservedChild {
+    let kind = [ChildKind::StatefulSet, ChildKind::Service, ChildKind::ConfigMap]
+        .into_iter()
+        .find(|kind| kind.as_str() == child.kind)
+        .unwrap_or_else(|| panic!("kind {}", child.kind));
+    ObservedChild { kind, name: child.name.clone(), uid: child.uid.clone() }
+}

@@ -1,0 +1,334 @@
+//! What holds for every plan. Must not compare with a fixed result: that is what golden folders do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homebase_api::{IrisCluster, IrisClusterSpec, labels};
+use homebase_iris::cluster::{
+    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet, Plan, Prepared,
+    events, plan, status, validate,
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::simulate::{apply, bring_up, settle};
+
+/// Rounds in which everything comes up: three groups one after the other, and one round to see the last.
+const ROUNDS: usize = 4;
+
+fn node() -> impl Strategy<Value = Value> {
+    let label = prop::sample::select(vec!["team", "intersystems.com/name", "intersystems.com/shard"]);
+    let strategy = prop::sample::select(vec![json!(null), json!({ "type": "OnDelete" }), json!({})]);
+    let image = prop::sample::select(vec!["iris:2025.1", "iris:2021.2", "r:5000/iris@sha256:0"]);
+    (image, label, strategy, any::<bool>()).prop_map(|(image, label, strategy, unknown)| {
+        let mut labels = json!({});
+        labels[label] = json!("users");
+        let mut spec = json!({ "env": [{ "name": "A", "value": "1" }, { "name": "A" }] });
+        if unknown {
+            spec["resources"] = json!({ "limit": {} });
+        }
+        json!({
+            "image": image,
+            "updateStrategy": strategy,
+            "podTemplate": { "metadata": { "labels": labels }, "spec": spec },
+        })
+    })
+}
+
+fn spec() -> impl Strategy<Value = IrisClusterSpec> {
+    let compute =
+        (node(), prop::option::of(0..200), any::<bool>()).prop_map(|(mut node, replicas, ephemeral)| {
+            node["replicas"] = json!(replicas);
+            node["ephemeral"] = json!(ephemeral);
+            node
+        });
+    let references = (any::<bool>(), any::<bool>());
+    (node(), prop::option::of(0..15_usize), prop::option::of(node()), prop::option::of(compute), references)
+        .prop_map(|(mut data, asyncs, arbiter, compute, (license, config))| {
+            if let Some(asyncs) = asyncs {
+                data["mirrored"] = json!(true);
+                data["mirrorMap"] = json!(format!("primary{}", ",drasync".repeat(asyncs)));
+            }
+            let reference = |present: bool| present.then(|| json!({ "name": "x" }));
+            serde_json::from_value(json!({
+                "licenseKeySecret": reference(license),
+                "configSource": reference(config),
+                "topology": { "data": data, "arbiter": arbiter, "compute": compute },
+            }))
+            .unwrap()
+        })
+}
+
+fn cluster() -> impl Strategy<Value = IrisCluster> {
+    spec().prop_map(|spec| {
+        let mut cluster = IrisCluster::new("demo", spec);
+        cluster.metadata.uid = Some("uid-1".into());
+        cluster.metadata.namespace = Some("ns".into());
+        cluster.metadata.generation = Some(1);
+        cluster
+    })
+}
+
+fn stateful_set() -> impl Strategy<Value = ObservedStatefulSet> {
+    (0..4_i64, 0..4_i64, 0..5, 0..5, 0..5, any::<bool>()).prop_map(
+        |(generation, observed_generation, replicas, ready_replicas, updated_replicas, rolling)| {
+            ObservedStatefulSet {
+                uid: "uid".into(),
+                generation: generation + 1,
+                observed_generation,
+                replicas,
+                current_replicas: replicas,
+                ready_replicas,
+                updated_replicas,
+                current_revision: Some("a".into()),
+                update_revision: Some(if rolling { "b" } else { "a" }.into()),
+                plan_hash: Some("old".into()),
+            }
+        },
+    )
+}
+
+/// A cluster and what may be found of it: nothing, something old, strays, pods with and without labels.
+fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
+    let sets = prop::collection::vec(prop::option::of(stateful_set()), 3);
+    let children =
+        prop::sample::subsequence(vec!["demo-compute", "demo-arbiter", "demo-stray", "demo"], 0..=4);
+    let roles = prop::collection::vec(prop::option::of(prop::option::of(Just("primary".to_owned()))), 3);
+    (cluster(), sets, children, roles, any::<bool>()).prop_map(|(cluster, sets, children, roles, missing)| {
+        let mirrored = cluster.spec.topology.data.mirrored;
+        let data = if mirrored { "demo-data-0" } else { "demo-data" };
+        let mut found = Dereferenced::default();
+        if cluster.spec.config_source.is_some() {
+            let data = BTreeMap::from([("common.cpf".to_owned(), "[config]".to_owned())]);
+            found.config_source = if missing { ConfigSource::Missing } else { ConfigSource::Found(data) };
+        }
+        for (name, set) in ["demo-arbiter", data, "demo-compute"].into_iter().zip(sets) {
+            found.stateful_sets.extend(set.map(|set| (name.to_owned(), set)));
+        }
+        for kind in [ChildKind::StatefulSet, ChildKind::ConfigMap, ChildKind::Service] {
+            let child =
+                |name: &&str| ObservedChild { kind, name: (*name).into(), uid: format!("{kind}{name}") };
+            found.existing.extend(children.iter().map(child));
+        }
+        for (ordinal, role) in roles.into_iter().enumerate() {
+            let Some(mirror_role) = role else { continue };
+            let pod = ObservedPod { uid: format!("p{ordinal}"), resource_version: "1".into(), mirror_role };
+            found.data_pods.insert(format!("demo-data-0-{ordinal}"), pod);
+        }
+        (cluster, found)
+    })
+}
+
+fn make(cluster: &IrisCluster, found: &Dereferenced) -> Plan<Prepared> {
+    plan(&validate(cluster, found).unwrap())
+}
+
+fn objects(plan: &Plan<Prepared>) -> Vec<(ChildKind, &ObjectMeta)> {
+    let services = [&plan.headless_service, &plan.service];
+    let services = services.into_iter().map(|service| (ChildKind::Service, &service.metadata));
+    let maps = plan.config_maps.iter().map(|map| (ChildKind::ConfigMap, &map.metadata));
+    let sets = plan.stateful_sets.iter().map(|set| (ChildKind::StatefulSet, &set.metadata));
+    services.chain(maps).chain(sets).collect()
+}
+
+fn key(kind: ChildKind, meta: &ObjectMeta) -> (ChildKind, String) {
+    (kind, meta.name.clone().unwrap())
+}
+
+fn contains(labels: Option<&BTreeMap<String, String>>, selector: Option<&BTreeMap<String, String>>) -> bool {
+    let labels = labels.unwrap();
+    selector.unwrap().iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+proptest! {
+    #[test]
+    fn the_same_input_gives_the_same_plan((cluster, found) in scene()) {
+        let first = make(&cluster, &found);
+        prop_assert_eq!(&first, &make(&cluster, &found));
+        let text = |plan: &Plan<Prepared>| serde_json::to_string(&plan.stateful_sets).unwrap();
+        prop_assert_eq!(text(&first), text(&make(&cluster.clone(), &found.clone())));
+    }
+
+    #[test]
+    fn objects_are_unique_owned_and_marked((cluster, found) in scene()) {
+        let plan = make(&cluster, &found);
+        let keys: BTreeSet<_> = objects(&plan).into_iter().map(|(kind, meta)| key(kind, meta)).collect();
+        prop_assert_eq!(keys.len(), objects(&plan).len());
+        for (_, meta) in objects(&plan) {
+            let marks = meta.labels.as_ref().unwrap();
+            prop_assert_eq!(marks[labels::MANAGED_BY].as_str(), "homebase");
+            prop_assert_eq!(meta.namespace.as_deref(), Some("ns"));
+            let owners = meta.owner_references.as_deref().unwrap_or_default();
+            if meta.name.as_deref() == Some("iris-svc") {
+                prop_assert!(owners.is_empty());
+                prop_assert!(!marks.contains_key(labels::NAME), "shared by all clusters");
+            } else {
+                prop_assert_eq!(owners.len(), 1);
+                prop_assert_eq!(owners[0].uid.as_str(), "uid-1");
+                prop_assert_eq!(owners[0].controller, Some(true));
+                prop_assert_eq!(marks[labels::NAME].as_str(), "demo");
+            }
+        }
+    }
+
+    #[test]
+    fn selectors_match_the_templates((cluster, found) in scene()) {
+        let plan = make(&cluster, &found);
+        for set in &plan.stateful_sets {
+            let spec = set.spec.as_ref().unwrap();
+            let template = spec.template.metadata.as_ref().unwrap().labels.as_ref();
+            prop_assert!(contains(template, spec.selector.match_labels.as_ref()));
+            let headless = plan.headless_service.spec.as_ref().unwrap().selector.as_ref();
+            prop_assert!(contains(template, headless));
+            prop_assert!(!template.unwrap().contains_key(labels::MIRROR_ROLE));
+            let mut service = plan.service.spec.as_ref().unwrap().selector.clone().unwrap();
+            let by_role = service.remove(labels::MIRROR_ROLE).is_some();
+            prop_assert_eq!(by_role, cluster.spec.topology.data.mirrored);
+            let is_data = set.metadata.labels.as_ref().unwrap()[labels::COMPONENT] == "data";
+            prop_assert_eq!(contains(template, Some(&service)), is_data);
+        }
+    }
+
+    #[test]
+    fn volumes_are_always_kept((cluster, found) in scene()) {
+        for set in make(&cluster, &found).stateful_sets {
+            let spec = set.spec.unwrap();
+            let policy = spec.persistent_volume_claim_retention_policy.unwrap();
+            prop_assert_eq!(policy.when_deleted.as_deref(), Some("Retain"));
+            prop_assert_eq!(policy.when_scaled.as_deref(), Some("Retain"));
+            let mounts = spec.template.spec.unwrap().containers.remove(0).volume_mounts.unwrap_or_default();
+            for claim in spec.volume_claim_templates.unwrap_or_default() {
+                prop_assert!(mounts.iter().any(|mount| Some(&mount.name) == claim.metadata.name.as_ref()));
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_no_longer_belongs_is_pruned((cluster, found) in scene()) {
+        let plan = make(&cluster, &found);
+        let mut complete = found.clone();
+        complete.config_source = ConfigSource::NotReferenced;
+        let (_, ideal) = bring_up(&cluster, &complete);
+        let wanted: BTreeSet<_> = objects(&ideal).into_iter().map(|(kind, meta)| key(kind, meta)).collect();
+        for child in &found.existing {
+            // A kind that could be a volume would not compile here.
+            match child.kind { ChildKind::StatefulSet | ChildKind::Service | ChildKind::ConfigMap => {} }
+            let belongs = wanted.contains(&(child.kind, child.name.clone()));
+            prop_assert_eq!(plan.prune.contains(child), !belongs, "{:?}", child);
+        }
+        prop_assert!(plan.prune.iter().all(|child| found.existing.contains(child)));
+    }
+
+    #[test]
+    fn a_group_is_applied_or_waits_and_never_both((cluster, found) in scene()) {
+        let plan = make(&cluster, &found);
+        let applied = plan.stateful_sets.iter().map(|set| {
+            set.metadata.labels.as_ref().unwrap()[labels::COMPONENT].clone()
+        });
+        let waiting = plan.waiting.iter().map(|waiting| waiting.component.as_str().to_owned());
+        let all: Vec<_> = applied.chain(waiting).collect();
+        let topology = &cluster.spec.topology;
+        let groups = 1 + usize::from(topology.arbiter.is_some()) + usize::from(topology.compute.is_some());
+        prop_assert_eq!(all.len(), groups);
+        prop_assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), groups);
+    }
+
+    #[test]
+    fn scaling_changes_the_replicas_and_nothing_else(
+        (mut cluster, found) in scene(), from in 0..300, to in 0..300,
+    ) {
+        prop_assume!(cluster.spec.topology.compute.is_some());
+        let complete = Dereferenced { config_source: ConfigSource::NotReferenced, ..found };
+        let mut scaled_to = |replicas| {
+            cluster.spec.topology.compute.as_mut().unwrap().replicas = Some(replicas);
+            bring_up(&cluster, &complete).1
+        };
+        let mut scaled = scaled_to(to);
+        let set = scaled.stateful_sets.last_mut().unwrap();
+        prop_assert_eq!(set.metadata.name.as_deref(), Some("demo-compute"));
+        set.spec.as_mut().unwrap().replicas = Some(from);
+        prop_assert_eq!(scaled, scaled_to(from));
+    }
+
+    #[test]
+    fn from_anywhere_it_comes_up_and_then_is_silent((mut cluster, mut found) in scene()) {
+        if found.config_source == ConfigSource::Missing {
+            found.config_source = ConfigSource::Found(BTreeMap::new());
+        }
+        for round in 0..ROUNDS {
+            let validated = validate(&cluster, &found).unwrap();
+            let plan = plan(&validated);
+            let mut after = apply(&plan, &found.stateful_sets);
+            if round > 0 {
+                settle(&mut after);
+            }
+            let status = status(&validated, &plan.applied(after.clone()), Timestamp::UNIX_EPOCH);
+            found.stateful_sets = after;
+            found.existing.clear();
+            cluster.status = Some(status);
+        }
+        let validated = validate(&cluster, &found).unwrap();
+        let last = plan(&validated);
+        prop_assert_eq!(&last.waiting, &vec![]);
+        prop_assert_eq!(events(&validated, &last), vec![]);
+        prop_assert_eq!(apply(&last, &found.stateful_sets), found.stateful_sets.clone());
+        // Later, but nothing happened: not one byte of the status moves.
+        let later = Timestamp::from_second(1000).unwrap();
+        let again = status(&validated, &last.applied(found.stateful_sets.clone()), later);
+        prop_assert_eq!(Some(&again), cluster.status.as_ref());
+        let ready = again.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+        prop_assert_eq!(ready.status.as_str(), "True");
+    }
+
+    #[test]
+    fn never_two_primaries_by_label((cluster, found) in scene()) {
+        let plan = make(&cluster, &found);
+        let before = found.data_pods.values().filter(|pod| pod.mirror_role.is_some()).count();
+        let added = plan.mirror_labels.iter().filter(|label| label.role.as_str() == "primary").count();
+        prop_assert!(added == 0 || (added == 1 && before == 0), "{} and {}", before, added);
+        for label in &plan.mirror_labels {
+            prop_assert_eq!(&found.data_pods[&label.pod].mirror_role, &None);
+        }
+    }
+
+    #[test]
+    fn no_embedded_value_makes_it_panic(text in "\\PC{0,40}", number in any::<i64>(), place in 0..6_usize) {
+        let values = [json!(text), json!(number), json!({ &text: number }), json!([{ "name": text }]), json!([[]])];
+        for value in values {
+            let mut spec = json!({ "topology": { "data": { "image": text, "podTemplate": { "spec": {} } } } });
+            let pod = &mut spec["topology"]["data"]["podTemplate"]["spec"];
+            match place {
+                0 => pod["securityContext"] = value,
+                1 => pod["env"] = json!([value]),
+                2 => pod["affinity"] = value,
+                3 => spec["volumes"] = json!([value]),
+                4 => spec["serviceTemplate"] = json!({ "spec": value }),
+                _ => spec["topology"]["data"]["storageDB"] = json!({ "mountPath": text }),
+            }
+            let Ok(spec) = serde_json::from_value(spec) else { continue };
+            if let Ok(validated) = validate(&IrisCluster::new(&text, spec), &Dereferenced::default()) {
+                plan(&validated);
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_user_adds_a_line_to_the_cpf(hash in "\\PC*\n\\PC*|\\PC*", mount in "/[ -~\n]{1,20}") {
+        let mut cluster = IrisCluster::new("demo", serde_json::from_value(json!({
+            "topology": { "data": { "image": "iris:2025.1" } },
+        })).unwrap());
+        let lines = |cluster: &IrisCluster| {
+            let plan = make(cluster, &Dereferenced::default());
+            plan.config_maps[0].data.as_ref().unwrap()["data.cpf"].lines().count()
+        };
+        let before = lines(&cluster);
+        cluster.spec.password_hash = Some(hash);
+        cluster.spec.topology.data.storage.db =
+            Some(serde_json::from_value(json!({ "mountPath": mount })).unwrap());
+        if validate(&cluster, &Dereferenced::default()).is_ok() {
+            prop_assert_eq!(lines(&cluster), before + 1);
+            prop_assert!(!mount.contains([',', '\n', '"', ' ']));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Where the apiserver is and how it proves who it is. It decides whether a URL names one host without
+//! doubt; it must not resolve that host. (Which addresses may be connected to is decided when connecting.)
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::Uri;
+use rustls_pki_types::ServerName;
+
+use crate::faults::{Faults, Refused};
+use crate::policy::{MAX_HOST_BYTES, MAX_SERVER_BYTES, Policy};
+use crate::rejection::RejectionKind;
+use crate::shape::Fields;
+
+#[cfg(test)]
+mod tests;
+
+const HTTPS_PORT: u16 = 443;
+const HTTP_PORT: u16 = 80;
+
+/// The URL of an apiserver: `https` (or `http` where the policy allows it), a host, perhaps a port and a
+/// path; no user, no query, no fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    url: String,
+    host: String,
+    port: u16,
+    plaintext: bool,
+}
+
+impl Server {
+    /// The URL as it was written. It can be parsed as an [`http::Uri`].
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The DNS name or IP address, the latter without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port; 443 for `https` and 80 for `http` when the URL gives none.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn is_plaintext(&self) -> bool {
+        self.plaintext
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
+/// What makes the apiserver trustworthy. A client must handle each case: there is no default to fall into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// A certificate from one of these authorities, each as DER. Never empty.
+    Authorities(Vec<Vec<u8>>),
+    /// A certificate from an authority of the hub's system trust store.
+    SystemRoots,
+    /// Any certificate at all. Only with [`Policy::allow_insecure`].
+    Unverified,
+    /// No TLS. Only with [`Policy::allow_insecure`].
+    Plaintext,
+}
+
+impl Trust {
+    /// A word for a log line or a status.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Authorities(_) => "Authorities",
+            Self::SystemRoots => "SystemRoots",
+            Self::Unverified => "Unverified",
+            Self::Plaintext => "Plaintext",
+        }
+    }
+}
+
+const URL_FORM: &str = "must be a URL such as https://api.example.com:6443, with a host and nothing else but a port \
+                        and a path";
+const HOST_FORM: &str =
+    "must name its host as a DNS name, a dotted IPv4 address or an IPv6 address in brackets";
+const USER_IN_URL: &str = "remove the user and password from the URL; use a token or a client certificate";
+
+/// Reads `clusters[].cluster.server`.
+pub(crate) fn read_server(
+    fields: &Fields<'_>,
+    policy: &Policy,
+    faults: &mut Faults,
+) -> Result<Option<Server>, Refused> {
+    let Some(url) = fields.text("server", MAX_SERVER_BYTES, faults)? else { return Ok(None) };
+    parse_url(url, policy).map(Some).map_err(|kind| faults.add(fields.path("server"), kind))
+}
+
+fn parse_url(url: &str, policy: &Policy) -> Result<Server, RejectionKind> {
+    let malformed = RejectionKind::Malformed { fix: URL_FORM };
+    // `Uri` drops a fragment without a word, and lets bytes beyond ASCII through in a path.
+    let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'?' | b'\\'));
+    if !is_plain {
+        return Err(malformed);
+    }
+    let Ok(uri) = url.parse::<Uri>() else { return Err(malformed) };
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(malformed) };
+    if authority.as_str().contains('@') {
+        return Err(RejectionKind::Forbidden { fix: USER_IN_URL });
+    }
+    let plaintext = match scheme {
+        "https" => false,
+        "http" if policy.allow_insecure => true,
+        "http" => {
+            return Err(RejectionKind::Insecure {
+                fix: "use https://, so that nobody can read the credentials",
+            });
+        }
+        _ => return Err(malformed),
+    };
+    let port = match authority.as_str().strip_prefix(authority.host()) {
+        Some("") => Some(if plaintext { HTTP_PORT } else { HTTPS_PORT }),
+        rest => rest.and_then(|rest| parse_port(rest.strip_prefix(':')?)),
+    };
+    let port =
+        port.ok_or(RejectionKind::Malformed { fix: "must have a port between 1 and 65535, or none" })?;
+    let host = parse_host(authority.host()).ok_or(RejectionKind::Malformed { fix: HOST_FORM })?;
+    Ok(Server { url: url.to_owned(), host, port, plaintext })
+}
+
+/// Rust reads `+443` as a number, a URL does not.
+fn parse_port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0)
+}
+
+/// The host without brackets, if there is no doubt what it names.
+fn parse_host(host: &str) -> Option<String> {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().ok().map(|_| address.to_owned());
+    }
+    (!host.contains(':') && is_host(host)).then(|| host.to_owned())
+}
+
+/// Whether a text is a DNS name or an address. A resolver would read `0x7f.1` as 127.0.0.1: a name must not
+/// end in what looks like a number, so that only what is written as an address can be one.
+fn is_host(text: &str) -> bool {
+    let last_label = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_hexadecimal = last_label.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+    match ServerName::try_from(text) {
+        Ok(ServerName::DnsName(_)) => !is_hexadecimal,
+        Ok(ServerName::IpAddress(_)) => text.parse::<IpAddr>().is_ok(),
+        _ => false,
+    }
+}
+
+/// Reads `clusters[].cluster.tls-server-name`.
+pub(crate) fn read_tls_server_name(
+    fields: &Fields<'_>,
+    faults: &mut Faults,
+) -> Result<Option<String>, Refused> {
+    const FIELD: &str = "tls-server-name";
+    let Some(name) = fields.text(FIELD, MAX_HOST_BYTES, faults)? else { return Ok(None) };
+    if is_host(name) {
+        return Ok(Some(name.to_owned()));
+    }
+    let fix = "must be a DNS name or an IP address that the server's certificate is made out to";
+    Err(faults.add(fields.path(FIELD), RejectionKind::Malformed { fix }))
+}

@@ -1,0 +1,159 @@
+//! Golden cases: each `tests/cases/{accepted,refused}/NAME.yaml` is a test, its outcome is in
+//! `NAME.expected`. A first line `# policy: allow_insecure` or `# policy: no_system_roots` sets the policy.
+//! `UPDATE_GOLDEN=1` writes the outcomes; what it wrote must be read before it is committed.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its cases must fail")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use homebase_kubeconfig::{Credentials, Policy, Reason, Rejection, SanitizedKubeconfig, Trust, sanitize};
+
+/// Everything in a case that is not a word of the kubeconfig format contains one of these: plain, in
+/// base64, or as the beginning of PEM and DER in base64.
+const CANARIES: [&str; 5] = ["canary", "y2fuyxj5", "ls0t", "miib", "migh"];
+
+fn cases(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    paths.sort();
+    paths
+}
+
+fn policy(bytes: &[u8]) -> Policy {
+    let default = Policy::default();
+    let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    match first_line.strip_prefix(b"# policy: ") {
+        None => default,
+        Some(b"allow_insecure") => Policy { allow_insecure: true, ..default },
+        Some(b"no_system_roots") => Policy { allow_system_roots: false, ..default },
+        Some(other) => panic!("unknown policy {}", String::from_utf8_lossy(other)),
+    }
+}
+
+fn describe(kubeconfig: &SanitizedKubeconfig) -> String {
+    let server = kubeconfig.server();
+    let trust = match kubeconfig.trust() {
+        Trust::Authorities(authorities) => format!("Authorities ({})", authorities.len()),
+        other => other.as_str().to_owned(),
+    };
+    let credentials = match kubeconfig.credentials() {
+        Credentials::Token(token) => format!("Token ({} bytes)", token.expose().len()),
+        Credentials::ClientCertificate { certificate_pem, key_pem } => {
+            assert!(certificate_pem.starts_with(b"-----BEGIN CERTIFICATE"));
+            assert!(key_pem.expose().starts_with(b"-----BEGIN "));
+            format!(
+                "ClientCertificate ({} bytes, key {} bytes)",
+                certificate_pem.len(),
+                key_pem.expose().len()
+            )
+        }
+    };
+    format!(
+        "server: {}\nhost: {}\nport: {}\ntrust: {trust}\ntls-server-name: {}\ncredentials: {credentials}\nnamespace: {}\n",
+        server.url(),
+        server.host(),
+        server.port(),
+        kubeconfig.tls_server_name().unwrap_or("-"),
+        kubeconfig.namespace().unwrap_or("-"),
+    )
+}
+
+fn list(rejections: &[Rejection]) -> String {
+    rejections.iter().fold(String::new(), |mut text, rejection| {
+        let (path, kind) = (rejection.path(), rejection.kind());
+        writeln!(text, "{path} {} {}\n  {kind}", kind.as_str(), rejection.reason().as_str()).unwrap();
+        text
+    })
+}
+
+/// Compares with the golden file, or writes it. Returns what is wrong.
+fn compare(case: &Path, outcome: &str) -> Option<String> {
+    let golden = case.with_extension("expected");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(golden, outcome).unwrap();
+        return None;
+    }
+    let expected = fs::read_to_string(golden).unwrap_or_default();
+    (expected != outcome).then(|| format!("{}: expected\n{expected}but got\n{outcome}", case.display()))
+}
+
+fn check(folder: &str, outcome: impl Fn(&Path, &[u8]) -> Result<String, String>) {
+    let cases = cases(folder);
+    assert!(!cases.is_empty(), "no cases in {folder}");
+    let failures: Vec<_> = cases
+        .iter()
+        .filter_map(|case| match outcome(case, &fs::read(case).unwrap()) {
+            Ok(outcome) => compare(case, &outcome),
+            Err(failure) => Some(format!("{}: {failure}", case.display())),
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} of {} cases fail\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+#[test]
+fn good_kubeconfigs_are_accepted() {
+    check("accepted", |_, bytes| {
+        sanitize(bytes, &policy(bytes))
+            .map(|kubeconfig| describe(&kubeconfig))
+            .map_err(|faults| list(&faults))
+    });
+}
+
+#[test]
+fn bad_kubeconfigs_are_refused_with_all_their_faults() {
+    check("refused", |_, bytes| {
+        let rejections = sanitize(bytes, &policy(bytes)).err().ok_or("is accepted")?;
+        if rejections.is_empty() {
+            return Err("is refused without a reason".to_owned());
+        }
+        let outcome = list(&rejections);
+        let shown = format!("{outcome}{rejections:?}").to_lowercase();
+        match CANARIES.iter().find(|canary| shown.contains(*canary)) {
+            Some(canary) => Err(format!("shows a piece of its input ({canary}):\n{outcome}")),
+            None => Ok(outcome),
+        }
+    });
+}
+
+#[test]
+fn every_kind_of_fault_has_a_case() {
+    let kinds = [
+        "TooLarge",
+        "TooLong",
+        "Empty",
+        "NotText",
+        "Syntax",
+        "RepeatedField",
+        "TooComplex",
+        "SeveralDocuments",
+        "WrongType",
+        "Missing",
+        "Unknown",
+        "Duplicate",
+        "Dangling",
+        "Malformed",
+        "Conflict",
+        "Forbidden",
+        "Insecure",
+        "TooManyFaults",
+    ];
+    let golden: String = cases("refused")
+        .iter()
+        .map(|case| fs::read_to_string(case.with_extension("expected")).unwrap_or_default())
+        .collect();
+    let missing: Vec<_> = kinds.iter().filter(|kind| !golden.contains(&format!(" {kind} "))).collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+#[test]
+fn one_insecure_fault_makes_the_whole_insecure() {
+    let case =
+        fs::read(cases("refused").iter().find(|case| case.ends_with("all-faults-at-once.yaml")).unwrap());
+    let rejections = sanitize(&case.unwrap(), &Policy::default()).err().unwrap();
+    assert_eq!(Reason::of(&rejections), Some(Reason::InsecureKubeConfig));
+    assert_eq!(Reason::of(&[]), None);
+}

@@ -1,0 +1,111 @@
+//! What a plane holds before its first test: KWOK nodes by zone and a storage
+//! class. It must write through the API only.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Node, ServiceAccount};
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::api::{Api, ListParams, PostParams};
+use serde_json::json;
+
+use crate::{Error, Result, eventually};
+
+/// The label that carries a node's zone.
+pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// The default storage class, whose claims KWOK provisions.
+pub const STORAGE_CLASS: &str = "kwok-volume";
+
+/// More than the 128 compute pods of the rehearsed topology beside the rest.
+const PODS_PER_NODE: &str = "500";
+/// So that 500 pods with the requests of the samples fit.
+const CPUS_PER_NODE: &str = "2000";
+/// See `CPUS_PER_NODE`.
+const MEMORY_PER_NODE: &str = "8Ti";
+/// KWOK needs less than a second; a loaded two-core machine many times that.
+const NODES_READY: Duration = Duration::from_secs(60);
+
+/// The nodes of a zone are `ZONE-0`, `ZONE-1`…
+pub(crate) fn node_name(zone: &str, index: usize) -> String {
+    format!("{zone}-{index}")
+}
+
+/// Creates the nodes and the storage class.
+pub(crate) async fn create(client: &kube::Client, zones: &[String], nodes_per_zone: usize) -> Result<()> {
+    let nodes: Api<Node> = Api::all(client.clone());
+    for zone in zones {
+        for index in 0..nodes_per_zone {
+            let name = node_name(zone, index);
+            let node = node(&name, zone)?;
+            let action = format!("create the node {name}");
+            nodes.create(&PostParams::default(), &node).await.map_err(Error::request(action))?;
+        }
+    }
+    let class = from_json(json!({
+        "metadata": {
+            "name": STORAGE_CLASS,
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "homebase.dev/kwok-volume",
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+        "allowVolumeExpansion": true,
+    }))?;
+    let classes: Api<StorageClass> = Api::all(client.clone());
+    classes
+        .create(&PostParams::default(), &class)
+        .await
+        .map_err(Error::request("create the storage class"))?;
+    Ok(())
+}
+
+/// Waits until pods can be placed on every node.
+pub(crate) async fn wait_ready(client: &kube::Client, expected: usize) -> Result<()> {
+    let nodes: Api<Node> = Api::all(client.clone());
+    eventually("every KWOK node is Ready and free of taints", NODES_READY, || async {
+        let list = nodes.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let usable = list.items.iter().filter(|node| is_usable(node)).count();
+        if usable == expected { Ok(()) } else { Err(format!("{usable} of {expected} nodes")) }
+    })
+    .await
+}
+
+/// Waits until pods can be created: their admission asks for this account.
+pub(crate) async fn wait_default_service_account(client: &kube::Client) -> Result<()> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
+    eventually("the service account default/default exists", NODES_READY, || async {
+        accounts.get("default").await.map(drop)
+    })
+    .await
+}
+
+fn is_usable(node: &Node) -> bool {
+    let ready =
+        node.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some_and(|conditions| {
+            conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+        });
+    let tainted =
+        node.spec.as_ref().and_then(|spec| spec.taints.as_ref()).is_some_and(|taints| !taints.is_empty());
+    ready && !tainted
+}
+
+fn node(name: &str, zone: &str) -> Result<Node> {
+    let capacity = json!({"cpu": CPUS_PER_NODE, "memory": MEMORY_PER_NODE, "pods": PODS_PER_NODE});
+    from_json(json!({
+        "metadata": {
+            "name": name,
+            "labels": {
+                ZONE_LABEL: zone,
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+                "type": "kwok",
+            },
+        },
+        "status": {"capacity": capacity, "allocatable": capacity},
+    }))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T> {
+    serde_json::from_value(value)
+        .map_err(|source| Error::Parse { path: "an object of the testkit".into(), source })
+}

@@ -1,0 +1,114 @@
+//! The certificates and keys of one plane: a throw-away authority, the
+//! apiserver's serving certificate, and client certificates. It must not be
+//! used for anything that outlives a test.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
+};
+
+use crate::{Error, Result};
+
+/// The group that RBAC lets do everything. Components belong to it as well:
+/// planes are for tests of the hub, not of Kubernetes' own roles.
+const MASTERS_GROUP: &str = "system:masters";
+
+/// The first address of the service range, at which `kubernetes.default` lives.
+const SERVICE_ADDRESS: &str = "10.0.0.1";
+
+/// A certificate and its private key, both PEM.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+/// The authority of one plane.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl Authority {
+    /// Makes a new authority.
+    pub(crate) fn generate(plane: &str) -> Result<Self> {
+        let subject = format!("authority of {plane}");
+        let fail = |source| Error::Certificate { subject: subject.clone(), source };
+        let mut params = CertificateParams::default();
+        // Names differ between planes, so that a mix-up is visible in an error.
+        params.distinguished_name = name(&format!("homebase-testkit {plane}"), None);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().map_err(fail)?;
+        let certificate = params.self_signed(&key).map_err(fail)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), certificate })
+    }
+
+    /// The authority's own certificate, PEM.
+    pub(crate) fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// The serving certificate of the apiserver.
+    pub(crate) fn serving(&self) -> Result<Identity> {
+        let names = [
+            "localhost",
+            "127.0.0.1",
+            SERVICE_ADDRESS,
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+        ];
+        let params = CertificateParams::new(names.map(String::from))
+            .map_err(|source| Error::Certificate { subject: "kube-apiserver".to_owned(), source })?;
+        self.issue(params, "kube-apiserver", None, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A client certificate for a user who may do everything.
+    pub(crate) fn client(&self, user: &str) -> Result<Identity> {
+        let params = CertificateParams::default();
+        self.issue(params, user, Some(MASTERS_GROUP), ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn issue(
+        &self,
+        mut params: CertificateParams,
+        subject: &str,
+        group: Option<&str>,
+        usage: ExtendedKeyUsagePurpose,
+    ) -> Result<Identity> {
+        let fail = |source| Error::Certificate { subject: subject.to_owned(), source };
+        params.distinguished_name = name(subject, group);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![usage];
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate().map_err(fail)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(fail)?.pem();
+        Ok(Identity { certificate, key: key.serialize_pem() })
+    }
+}
+
+/// The key pair of service account tokens.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenKey {
+    /// Signs tokens, PEM.
+    pub(crate) private: String,
+    /// Verifies them, PEM.
+    pub(crate) public: String,
+}
+
+/// Makes the key pair of service account tokens.
+pub(crate) fn service_account_key() -> Result<TokenKey> {
+    let subject = "service accounts".to_owned();
+    let key = KeyPair::generate().map_err(|source| Error::Certificate { subject, source })?;
+    Ok(TokenKey { private: key.serialize_pem(), public: key.public_key_pem() })
+}
+
+fn name(common_name: &str, organization: Option<&str>) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    if let Some(organization) = organization {
+        name.push(DnType::OrganizationName, organization);
+    }
+    name
+}

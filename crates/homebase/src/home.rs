@@ -1,0 +1,65 @@
+//! Gets the home cluster ready for the hub: waits until it answers, learns who it is, and installs the CRD of
+//! the hub's own resource. Until then the hub is alive and not ready.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use homebase_controller::metrics::Metrics;
+use homebase_core::{Backoff, ClusterUid};
+use homebase_kube::crd::install_crds;
+use homebase_kube::identity::fetch_identity;
+use homebase_kube::observe::Observer;
+use http::{Method, StatusCode};
+use kube::Client;
+
+/// Waits between tries: the home cluster is what everything depends on, so they stay short.
+const RETRY: Backoff = Backoff { first: Duration::from_millis(500), cap: Duration::from_secs(10) };
+
+/// Counts the requests to the home cluster.
+pub(crate) struct HomeObserver {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) host: String,
+}
+
+impl Observer for HomeObserver {
+    fn request(&self, method: &Method, _: &str, status: Option<StatusCode>) {
+        self.metrics.home_request(&self.host, method, status);
+    }
+
+    fn watch_activity(&self) {}
+}
+
+/// Who this hub is, from what its home cluster is.
+pub(crate) struct HubIdentity {
+    pub(crate) hub_id: String,
+    pub(crate) field_manager: Arc<str>,
+}
+
+impl HubIdentity {
+    fn new(home: &ClusterUid, namespace: &str) -> Self {
+        // Two hubs in two namespaces of one home cluster are two hubs.
+        let hub_id = format!("{home}/{namespace}");
+        let mark = homebase_core::Fingerprint::of_bytes(&hub_id).to_string();
+        Self { field_manager: format!("homebase-{}", &mark[..8]).into(), hub_id }
+    }
+}
+
+/// Tries until the home cluster is ready for the hub.
+pub(crate) async fn prepare(home: &Client, namespace: &str) -> HubIdentity {
+    let mut failures = 0;
+    loop {
+        let error = match try_prepare(home, namespace).await {
+            Ok(identity) => return identity,
+            Err(error) => error,
+        };
+        failures += 1;
+        tracing::warn!(error = format!("{error:#}"), "the home cluster is not ready for the hub");
+        tokio::time::sleep(RETRY.delay(failures, fastrand::f64())).await;
+    }
+}
+
+async fn try_prepare(home: &Client, namespace: &str) -> anyhow::Result<HubIdentity> {
+    let identity = HubIdentity::new(&fetch_identity(home).await?.uid, namespace);
+    install_crds(home, &homebase_api::home_crds(), &identity.field_manager).await?;
+    Ok(identity)
+}

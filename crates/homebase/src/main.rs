@@ -1,0 +1,63 @@
+//! The `homebase` binary: arguments → settings → command → exit code. What a command does is in the crates
+//! below.
+
+mod arguments;
+mod home;
+mod logging;
+mod run;
+mod settings;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+
+/// The exit code for arguments that cannot be used: clap's own.
+const USAGE: u8 = 2;
+/// How long threads that serve a scrape may hold up the end of the process.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+/// The stack of a worker thread. Reading a StatefulSet takes more than tokio's 2 MiB in a build without
+/// optimization: a pod template is a tree of large types. It is address space; only what is touched is memory.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run(arguments) => match settings::validate(&arguments) {
+            Ok(settings) => execute(settings),
+            Err(faults) => {
+                for fault in &faults {
+                    eprintln!("error: {fault}");
+                }
+                ExitCode::from(USAGE)
+            }
+        },
+        Command::Version => {
+            println!("homebase {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn execute(settings: settings::Settings) -> ExitCode {
+    logging::start(&settings.logging);
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build()
+        {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("error: start the runtime: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+    let outcome = runtime.block_on(run::run(settings));
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

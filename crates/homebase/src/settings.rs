@@ -1,0 +1,123 @@
+//! Turns arguments into settings that need no further check, or says all that is wrong with them at once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use homebase_kube::client::ClientLimits;
+use homebase_kube::destination::DestinationPolicy;
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::{LogFormat, RunArguments};
+
+#[cfg(test)]
+mod tests;
+
+/// The longest name of a Kubernetes namespace.
+const MAX_LABEL: usize = 63;
+/// More requests within one second than an apiserver's own limits let through.
+const MAX_QPS: u64 = 10_000;
+/// More requests at the same time than an apiserver lets through by default (400 + 200).
+const MAX_IN_FLIGHT: usize = 600;
+
+/// The settings of `homebase run`.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) namespace: String,
+    pub(crate) http_address: SocketAddr,
+    pub(crate) instance: String,
+    pub(crate) destinations: DestinationPolicy,
+    pub(crate) limits: ClientLimits,
+    pub(crate) logging: Logging,
+}
+
+/// The settings of the log.
+#[derive(Debug)]
+pub(crate) struct Logging {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+/// An argument that cannot be used; the text names it and the fix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidSetting {
+    #[error(
+        "--namespace: `{0}` is no name of a namespace: use 1 to {MAX_LABEL} lower case letters, digits and `-`"
+    )]
+    Namespace(String),
+    #[error("--http-address: `{0}` is no address with a port: write it like 0.0.0.0:8081 or [::]:8081")]
+    HttpAddress(String),
+    #[error("--instance: `{0}` is no name: use 1 to {MAX_LABEL} letters, digits, `-`, `_` and `.`")]
+    Instance(String),
+    #[error("--cluster-qps: {0} is out of range: use 1 to {MAX_QPS}")]
+    Qps(u64),
+    #[error("--cluster-max-in-flight: {0} is out of range: use 1 to {MAX_IN_FLIGHT}")]
+    InFlight(usize),
+    #[error(
+        "--log-level: `{0}` is no filter: use error, warn, info, debug, trace, or TARGET=LEVEL pairs with commas"
+    )]
+    LogLevel(String),
+}
+
+/// Checks all arguments.
+pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<InvalidSetting>> {
+    let RunArguments {
+        kubeconfig,
+        namespace,
+        http_address,
+        instance,
+        allow_loopback_destinations,
+        cluster_qps,
+        cluster_max_in_flight,
+        log_format,
+        log_level,
+    } = arguments.clone();
+    let mut faults = Vec::new();
+    if !is_label(&namespace) {
+        faults.push(InvalidSetting::Namespace(namespace.clone()));
+    }
+    let address = http_address.parse().map_err(|_| faults.push(InvalidSetting::HttpAddress(http_address)));
+    let instance = instance.unwrap_or_else(default_instance);
+    if !is_instance(&instance) {
+        faults.push(InvalidSetting::Instance(instance.clone()));
+    }
+    if !(1..=MAX_QPS).contains(&cluster_qps) {
+        faults.push(InvalidSetting::Qps(cluster_qps));
+    }
+    if !(1..=MAX_IN_FLIGHT).contains(&cluster_max_in_flight) {
+        faults.push(InvalidSetting::InFlight(cluster_max_in_flight));
+    }
+    if EnvFilter::try_new(&log_level).is_err() {
+        faults.push(InvalidSetting::LogLevel(log_level.clone()));
+    }
+    let (Ok(http_address), true) = (address, faults.is_empty()) else { return Err(faults) };
+    Ok(Settings {
+        kubeconfig,
+        namespace,
+        http_address,
+        instance,
+        destinations: DestinationPolicy { allow_loopback: allow_loopback_destinations },
+        limits: ClientLimits { max_in_flight: cluster_max_in_flight, requests_per_second: cluster_qps },
+        logging: Logging { format: log_format, filter: log_level },
+    })
+}
+
+fn is_label(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (1..=MAX_LABEL).contains(&text.len())
+        && text.starts_with(plain)
+        && text.ends_with(plain)
+        && text.chars().all(|c| plain(c) || c == '-')
+}
+
+fn is_instance(text: &str) -> bool {
+    (1..=MAX_LABEL).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+/// A pod's host name is the pod's name.
+fn default_instance() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if is_instance(name) { name.to_owned() } else { "homebase".to_owned() }
+}

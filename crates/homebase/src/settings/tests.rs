@@ -1,0 +1,53 @@
+//! All faults of a command line are told at once.
+
+use clap::Parser as _;
+
+use super::{InvalidSetting, Settings, validate};
+use crate::arguments::{Arguments, Command};
+
+fn settings(line: &[&str]) -> Result<Settings, Vec<InvalidSetting>> {
+    let words = ["homebase", "run"].iter().chain(line);
+    let Command::Run(arguments) = Arguments::try_parse_from(words).unwrap().command else { panic!("no run") };
+    validate(&arguments)
+}
+
+#[test]
+fn the_defaults_are_those_of_the_documentation() {
+    let settings = settings(&[]).unwrap();
+    assert_eq!(settings.namespace, "homebase-system");
+    assert_eq!(settings.http_address.to_string(), "0.0.0.0:8081");
+    assert!(!settings.destinations.allow_loopback);
+}
+
+#[test]
+fn every_fault_is_told() {
+    let faults = settings(&[
+        "--namespace=No_Good",
+        "--http-address=nowhere",
+        "--instance=a b",
+        "--cluster-qps=0",
+        "--cluster-max-in-flight=601",
+        "--log-level=a=b=c",
+    ])
+    .unwrap_err();
+    let flags: Vec<String> =
+        faults.iter().map(|fault| fault.to_string().split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(
+        flags,
+        [
+            "--namespace",
+            "--http-address",
+            "--instance",
+            "--cluster-qps",
+            "--cluster-max-in-flight",
+            "--log-level"
+        ]
+    );
+}
+
+#[test]
+fn limits_are_inclusive() {
+    assert!(settings(&["--cluster-qps=1", "--cluster-max-in-flight=600"]).is_ok());
+    assert!(settings(&["--cluster-qps=10000", "--cluster-max-in-flight=1"]).is_ok());
+    assert_eq!(settings(&["--cluster-qps=10001"]).unwrap_err(), [InvalidSetting::Qps(10_001)]);
+}

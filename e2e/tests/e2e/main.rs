@@ -1,0 +1,6 @@
+//! The one end-to-end test binary: each module is a part of the product on real apiservers.
+//! It must not use stubs.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
+
+mod schema;

@@ -1,0 +1,270 @@
+//! Each CEL rule refuses what it is about, with its message, and nothing beside it. Every rule must have a case.
+
+use std::collections::BTreeSet;
+
+use homebase_api::limits;
+use homebase_api::rules::RuleAt;
+use serde_json::{Value, json};
+
+use super::fixture::{Kind, VOLUMES, at, merged, minimal, with_group};
+use super::transitions;
+
+/// What shows that a rule works.
+pub(super) struct Case {
+    pub(super) kind: &'static str,
+    /// The field that carries the rule, as `RuleAt` writes it.
+    pub(super) path: String,
+    /// A part of the rule's message that no other rule of the field has.
+    pub(super) text: String,
+    pub(super) offer: Offer,
+}
+
+pub(super) enum Offer {
+    /// Names of new objects.
+    Names { refused: Vec<String>, accepted: Vec<String> },
+    /// Specs of new objects.
+    Specs { refused: Vec<Value>, accepted: Vec<Value> },
+    /// Changes of the spec of an object that exists.
+    Changes { old: Value, refused: Vec<Value>, accepted: Vec<Value> },
+}
+
+impl Case {
+    /// The one rule that the case is about.
+    fn rule<'a>(&self, rules: &'a [RuleAt]) -> &'a RuleAt {
+        let matches = |rule: &&RuleAt| {
+            rule.kind == self.kind && rule.path == self.path && rule.message.contains(&self.text)
+        };
+        let found: Vec<_> = rules.iter().filter(matches).collect();
+        let [rule] = found[..] else {
+            panic!("{} {}: {} rules say `{}`", self.kind, self.path, found.len(), self.text)
+        };
+        rule
+    }
+}
+
+fn all_rules() -> Vec<RuleAt> {
+    homebase_api::crds().iter().flat_map(homebase_api::rules::rules).collect()
+}
+
+fn all_cases() -> Vec<Case> {
+    let mut cases = cases();
+    cases.extend(transitions::cases());
+    cases
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = vec![deployment_name()];
+    cases.extend(names());
+    cases.extend(mirror_map());
+    cases.extend(ephemeral());
+    cases.extend(sizes());
+    cases.extend(legacy_storage());
+    cases
+}
+
+fn deployment_name() -> Case {
+    let name = |length: usize| json!({"deploymentName": "a".repeat(length)});
+    Case {
+        kind: "Iris",
+        path: "spec.deploymentName".to_owned(),
+        text: "value of a label".to_owned(),
+        offer: Offer::Specs { refused: vec![name(64)], accepted: vec![name(63), name(1)] },
+    }
+}
+
+fn names() -> [Case; 2] {
+    let case = |text: &str, refused: &[&str], accepted: &[&str]| Case {
+        kind: "IrisCluster",
+        path: String::new(),
+        text: text.to_owned(),
+        offer: Offer::Names {
+            refused: refused.iter().map(ToString::to_string).collect(),
+            accepted: accepted.iter().map(ToString::to_string).collect(),
+        },
+    };
+    let longest = "a".repeat(limits::CLUSTER_NAME_LENGTH);
+    [
+        case("too long", &[&format!("{longest}a")], &[&longest]),
+        case("name of a Service", &["1st", "a.b", "1"], &["a", "a-1", "a1"]),
+    ]
+}
+
+fn mirror_map() -> Vec<Case> {
+    let specs = |maps: &[&str]| -> Vec<Value> {
+        let spec = |map| json!({"topology": {"data": {"image": "iris", "mirrored": true, "mirrorMap": map}}});
+        maps.iter().map(|map| spec(*map)).collect()
+    };
+    let case = |text: &str, refused: &[&str], accepted: &[&str]| Case {
+        kind: "IrisCluster",
+        path: "spec.topology.data.mirrorMap".to_owned(),
+        text: text.to_owned(),
+        offer: Offer::Specs { refused: specs(refused), accepted: specs(accepted) },
+    };
+    let members = |asyncs: usize, role: &str| format!("primary{}", format!(",{role}").repeat(asyncs));
+    let not_mirrored = |mirrored: Value| json!({"topology": {"data": {"image": "iris", "mirrored": mirrored, "mirrorMap": "primary"}}});
+    vec![
+        Case {
+            kind: "IrisCluster",
+            path: "spec.topology.data".to_owned(),
+            text: "for a mirror only".to_owned(),
+            offer: Offer::Specs {
+                refused: vec![not_mirrored(json!(false)), not_mirrored(Value::Null)],
+                accepted: vec![not_mirrored(json!(true))],
+            },
+        },
+        case(
+            "unknown role",
+            &["primary,secondary", "primary, backup", "primary,Backup", "primary,", "primary,,backup"],
+            &["primary", "primary,backup", "primary,backup,drasync", "primary,rorasync,rwrasync"],
+        ),
+        case("begin with primary", &["backup,primary", "backup", "primary,primary"], &["primary,backup"]),
+        case("more than one backup", &["primary,backup,backup"], &["primary,drasync,backup"]),
+        case(
+            "more than 16 members",
+            &[&members(16, "drasync")],
+            &[&members(15, "drasync"), &members(15, "rorasync")],
+        ),
+    ]
+}
+
+fn ephemeral() -> Vec<Case> {
+    let groups = VOLUMES.iter().filter(|(group, _)| *group != "topology.data");
+    let case = |(group, volumes): &(&str, &[&str])| {
+        let spec = |volume: &str, ephemeral: Value| {
+            let change = json!({ volume: {}, "ephemeral": ephemeral });
+            merged(&with_group(group), &at(group, change))
+        };
+        let alone = merged(&with_group(group), &at(group, json!({"ephemeral": true})));
+        let mut accepted: Vec<_> = volumes.iter().map(|volume| spec(volume, json!(false))).collect();
+        accepted.push(spec(volumes[0], Value::Null));
+        accepted.push(alone);
+        Case {
+            kind: "IrisCluster",
+            path: format!("spec.{group}"),
+            text: "ephemeral nodes have no volumes".to_owned(),
+            offer: Offer::Specs {
+                refused: volumes.iter().map(|volume| spec(volume, json!(true))).collect(),
+                accepted,
+            },
+        }
+    };
+    groups.map(case).collect()
+}
+
+fn sizes() -> Vec<Case> {
+    let places =
+        VOLUMES.iter().flat_map(|(group, volumes)| volumes.iter().map(move |volume| (group, volume)));
+    let case = |(group, volume): (&&str, &&str)| {
+        let specs = |sizes: &[Value]| {
+            let size =
+                |size: &Value| at(&format!("{group}.{volume}.resources.requests.storage"), size.clone());
+            sizes.iter().map(|value| merged(&with_group(group), &size(value))).collect()
+        };
+        Case {
+            kind: "IrisCluster",
+            path: format!("spec.{group}.{volume}"),
+            text: "above zero".to_owned(),
+            offer: Offer::Specs {
+                refused: specs(&[
+                    json!("ten"),
+                    json!("10GB"),
+                    json!("0"),
+                    json!("-1Gi"),
+                    json!(0),
+                    json!(""),
+                ]),
+                accepted: specs(&[
+                    json!("10Gi"),
+                    json!("1.5Ti"),
+                    json!("1"),
+                    json!(1),
+                    json!(10_737_418_240_u64),
+                ]),
+            },
+        }
+    };
+    places.map(case).collect()
+}
+
+fn legacy_storage() -> [Case; 2] {
+    ["topology.data", "topology.compute"].map(|group| {
+        let spec = |volumes: Value| merged(&with_group(group), &at(group, volumes));
+        Case {
+            kind: "IrisCluster",
+            path: format!("spec.{group}"),
+            text: "old name of storageDB".to_owned(),
+            offer: Offer::Specs {
+                refused: vec![spec(json!({"storage": {}, "storageDB": {}}))],
+                accepted: vec![spec(json!({"storage": {}})), spec(json!({"storage": null, "storageDB": {}}))],
+            },
+        }
+    })
+}
+
+#[test]
+fn every_rule_has_a_case() {
+    let rules = all_rules();
+    let cases = all_cases();
+    let covered: BTreeSet<_> = cases.iter().map(|case| case.rule(&rules)).collect();
+    let missing: Vec<_> = rules.iter().filter(|rule| !covered.contains(rule)).collect();
+    assert!(missing.is_empty(), "rules without a case: {missing:#?}");
+    for case in &cases {
+        let changes = matches!(case.offer, Offer::Changes { .. });
+        assert_eq!(case.rule(&rules).is_transition(), changes, "{} {}", case.path, case.text);
+    }
+}
+
+#[tokio::test]
+async fn rules_about_new_objects() {
+    check(cases()).await;
+}
+
+#[tokio::test]
+async fn rules_about_changes() {
+    check(transitions::cases()).await;
+}
+
+async fn check(cases: Vec<Case>) {
+    let rules = all_rules();
+    let mut faults = Vec::new();
+    for case in cases {
+        let kind = Kind::by_name(case.kind).await;
+        let rule = case.rule(&rules);
+        let mut judge = |what: String, answer: Result<_, super::fixture::Refusal>, accept: bool| match answer
+        {
+            Ok(_) if !accept => faults.push(format!("{}: accepted {what}", rule.message)),
+            Err(refusal) if accept => faults.push(format!("{}: refused {what}: {refusal:?}", rule.message)),
+            Err(refusal) if !refusal.names(&rule.path, &rule.message) => {
+                faults.push(format!("{}: another message for {what}: {refusal:?}", rule.message));
+            }
+            _ => {}
+        };
+        match case.offer {
+            Offer::Names { refused, accepted } => {
+                for (name, accept) in expected(refused, accepted) {
+                    let answer = kind.offer_named(&name, &minimal(case.kind)).await;
+                    judge(name, answer, accept);
+                }
+            }
+            Offer::Specs { refused, accepted } => {
+                for (spec, accept) in expected(refused, accepted) {
+                    let answer = kind.offer(&spec).await;
+                    judge(spec.to_string(), answer, accept);
+                }
+            }
+            Offer::Changes { old, refused, accepted } => {
+                let object = kind.create(&old).await;
+                for (spec, accept) in expected(refused, accepted) {
+                    let answer = kind.offer_change(&object, &spec).await;
+                    judge(format!("{old} → {spec}"), answer, accept);
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn expected<T>(refused: Vec<T>, accepted: Vec<T>) -> impl Iterator<Item = (T, bool)> {
+    let refused = refused.into_iter().map(|value| (value, false));
+    refused.chain(accepted.into_iter().map(|value| (value, true)))
+}
