@@ -119,7 +119,7 @@ impl Hub {
 
     /// Asks for the `WorkCluster` of that name to be brought up to date.
     pub(crate) fn publish(&self, id: &ClusterId) {
-        self.publishing.add(id.clone(), Priority::Live);
+        self.publishing.add(id, Priority::Live);
     }
 
     /// The same, for figures that may change many times a second while resources come up.

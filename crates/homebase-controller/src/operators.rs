@@ -11,6 +11,7 @@ mod children;
 mod gate;
 mod iris;
 mod iriscluster;
+mod primary;
 mod report;
 mod sources;
 

@@ -132,10 +132,10 @@ impl Publisher {
             {
                 self.write_status(&key, &cluster, published).await
             }
-            // It belongs to an earlier registration of the same name: its pin and its history end with it.
-            (Some(_), Some(published)) => self.remove(&key, &published).await,
+            // Its registration is gone, or it belongs to an earlier one of the same name: its pin and its
+            // history end with that.
+            (_, Some(published)) => self.remove(&key, &published).await,
             (Some(cluster), None) => self.create(&key, &cluster).await,
-            (None, Some(published)) => self.remove(&key, &published).await,
             (None, None) => Ok(()),
         }
     }

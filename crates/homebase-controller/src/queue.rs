@@ -82,14 +82,14 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     }
 
     /// Adds a key. One that waits already waits once; one that is being worked on comes back afterwards.
-    pub fn add(&self, key: K, priority: Priority) {
+    pub fn add(&self, key: &K, priority: Priority) {
         let mut inner = self.lock();
-        if let Some(dirty) = inner.taken.get_mut(&key) {
+        if let Some(dirty) = inner.taken.get_mut(key) {
             *dirty = true;
             return;
         }
-        if inner.enqueue(&key, priority) {
-            self.observer.added(&key);
+        if inner.enqueue(key, priority) {
+            self.observer.added(key);
         }
         drop(inner);
         self.changed.notify_one();
@@ -125,13 +125,27 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     fn release(&self, key: &K) {
         let dirty = self.lock().taken.remove(key).unwrap_or(false);
         if dirty {
-            self.add(key.clone(), Priority::Live);
+            self.add(key, Priority::Live);
         }
     }
 
-    /// Lets no key be taken (`true`), or lets them be taken again (`false`). Keys go on being added.
-    pub fn hold(&self, held: bool) {
-        self.lock().held = held;
+    /// Lets no key be taken. Keys go on being added.
+    pub fn hold(&self) {
+        self.lock().held = true;
+    }
+
+    /// Lets keys be taken again, those that wait after failures at once: what they failed of is over.
+    pub fn resume(&self) {
+        let mut inner = self.lock();
+        inner.held = false;
+        let failed: Vec<K> = inner.failures.drain().map(|(key, _)| key).collect();
+        let now = Instant::now();
+        for key in failed {
+            if inner.delays.contains_key(&key) {
+                inner.delay(key, now);
+            }
+        }
+        drop(inner);
         self.changed.notify_one();
     }
 

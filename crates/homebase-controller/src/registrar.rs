@@ -81,7 +81,7 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
             // Pins are read from there: without them a session could take a changed cluster for a new one.
             () = registrar.hub.work_clusters_listed.notified() => {}
             Some(ended) = registrar.sessions.join_next_with_id(), if !registrar.sessions.is_empty() => {
-                registrar.ended(ended).await;
+                registrar.ended(ended);
             }
         }
         if registrar.hub.registrations.is_synced() && registrar.hub.work_clusters.is_synced() {
@@ -253,7 +253,7 @@ impl Registrar {
         self.hub.publish(id);
     }
 
-    async fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
         let (task, panicked) = match ended {
             Ok((task, ())) => (task, false),
             Err(error) => (error.id(), error.is_panic()),

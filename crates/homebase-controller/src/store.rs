@@ -100,9 +100,14 @@ impl<V: Clone + PartialEq> Store<V> {
     }
 
     /// Takes note of an object as the apiserver answered it to a write of ours, so that the next reconcile
-    /// need not wait for the watch. An older state never replaces a newer one.
+    /// need not wait for the watch. An older state never replaces a newer one, and only the watch brings an
+    /// object into the store: one that was deleted again before its answer came would stay for ever.
     pub fn note<K: Resource<DynamicType = ()>>(&self, object: &K, view: impl Fn(&K) -> V) {
-        self.write().insert(homebase_kube::apply::key_of(object), object, view, false);
+        let key = homebase_kube::apply::key_of(object);
+        let mut inner = self.write();
+        if inner.entries.contains_key(&key) {
+            inner.insert(key, object, view, false);
+        }
     }
 
     /// What is known of one object.

@@ -118,6 +118,8 @@ struct RawEvent {
 
 #[derive(Deserialize)]
 struct RawUser {
+    // Absent where credentials were refused.
+    #[serde(default)]
     username: String,
 }
 

@@ -1,5 +1,7 @@
 //! The figures of single clusters, read from the registry at each scrape: a cluster that is gone has none.
 
+#![expect(clippy::cast_precision_loss, reason = "Prometheus has no numbers but f64")]
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

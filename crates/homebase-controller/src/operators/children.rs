@@ -134,13 +134,13 @@ where
     }
 
     /// Makes a child what it should be. It sends nothing when the last thing that was sent for it was the same
-    /// and the child has not been changed since.
+    /// and the child has not been changed since; else it returns the child as the apiserver answered it.
     pub(super) async fn ensure(
         &self,
         engagement: &Engagement,
         mut wanted: K,
         foreign: Foreign,
-    ) -> Result<(), EnsureError> {
+    ) -> Result<Option<V>, EnsureError> {
         let key = key_of(&wanted);
         wanted.annotations_mut().insert(annotations::HUB_ID.to_owned(), self.hub_id.to_string());
         let mark = Fingerprint::of(&wanted).map_err(|source| EnsureError::MarkObject {
@@ -151,7 +151,7 @@ where
         let owner_uid = controller(&wanted).map(|owner| owner.uid);
         let known = self.store.get(&key);
         match &known {
-            Some(known) if self.is_sent(&key, mark, known) => return Ok(()),
+            Some(known) if self.is_sent(&key, mark, known) => return Ok(None),
             Some(known) if is_ours(known.owner.as_ref(), owner_uid.as_deref()) => {}
             // Our labels are on it and another owner: to apply it would take it from that one.
             Some(_) => return Err(Self::keep(key)),
@@ -163,7 +163,7 @@ where
                         owner_uid.is_some() && is_ours(controller(&found).as_ref(), owner_uid.as_deref());
                     match foreign {
                         _ if ours => {}
-                        Foreign::Accept => return Ok(()),
+                        Foreign::Accept => return Ok(None),
                         Foreign::Refuse => return Err(Self::keep(key)),
                     }
                 }
@@ -174,7 +174,7 @@ where
         let child: Child<V> = view(&became);
         let sent = Sent { wanted: mark, became: child.mark, uid: child.uid };
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).insert(key, sent);
-        Ok(())
+        Ok(Some(child.view))
     }
 
     fn keep(key: ObjectKey) -> EnsureError {
@@ -245,6 +245,9 @@ where
     }
 }
 
+/// What the Deployment controller counts up by itself.
+const DEPLOYMENT_REVISION: &str = "deployment.kubernetes.io/revision";
+
 /// A mark of everything that somebody could have changed: all but the status and what the apiserver itself
 /// counts up.
 fn mark<K: Object>(object: &K) -> Option<Fingerprint> {
@@ -254,6 +257,9 @@ fn mark<K: Object>(object: &K) -> Option<Fingerprint> {
     let meta = fields.get_mut("metadata")?.as_object_mut()?;
     for counted in ["resourceVersion", "generation", "managedFields", "creationTimestamp", "selfLink"] {
         meta.remove(counted);
+    }
+    if let Some(annotations) = meta.get_mut("annotations").and_then(serde_json::Value::as_object_mut) {
+        annotations.remove(DEPLOYMENT_REVISION);
     }
     Fingerprint::of(&content).ok()
 }

@@ -14,10 +14,12 @@ use homebase_kube::apply::{self, Dependents};
 use homebase_kube::event::Severity;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
+use kube::core::DeserializeGuard;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::children::{Children, Foreign, owner_of};
 use super::gate::Gate;
+use super::primary::Primary;
 use super::report::{failure_of, send};
 use crate::reconcile::{Engagement, Enqueue, Outcome, ReconcileError, Reconciler, Tally, Watch};
 use crate::store::Store;
@@ -25,14 +27,8 @@ use crate::store::Store;
 /// The reconciler of one cluster.
 pub(super) struct IrisReconciler {
     engagement: Engagement,
-    objects: Store<Arc<Iris>>,
+    objects: Store<Primary<Iris>>,
     deployments: Children<Deployment, ObservedDeployment>,
-}
-
-fn keep(object: &Iris) -> Arc<Iris> {
-    let mut object = object.clone();
-    object.meta_mut().managed_fields = None;
-    Arc::new(object)
 }
 
 impl IrisReconciler {
@@ -60,15 +56,16 @@ impl IrisReconciler {
     }
 
     async fn run(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {
-        let Some(iris) = self.objects.get(key).filter(|iris| iris.meta().deletion_timestamp.is_none()) else {
+        let known = self.objects.get(key).filter(Primary::is_standing);
+        let Some(iris) = known.as_ref().and_then(Primary::readable) else {
             self.deployments.forget_gone();
             return Ok(Outcome::Done);
         };
-        let found = self.observe(&iris);
-        let validated = match iris::validate(&iris) {
+        let found = self.observe(iris);
+        let validated = match iris::validate(iris) {
             Ok(validated) => validated,
             Err(invalid) => {
-                let status = iris::refused_status(&iris, &invalid, Timestamp::now());
+                let status = iris::refused_status(iris, &invalid, Timestamp::now());
                 if iris.status.as_ref() != Some(&status) {
                     let note: Vec<String> = invalid.iter().map(ToString::to_string).collect();
                     let regarding = iris.object_ref(&());
@@ -76,29 +73,34 @@ impl IrisReconciler {
                         .events
                         .publish(&regarding, Severity::Warning, "Refused", &note.join("; "))
                         .await;
-                    self.write_status(key, &iris, &status).await?;
+                    self.write_status(key, iris, &status).await?;
                 }
                 return Ok(Outcome::Done);
             }
         };
         let plan = iris::plan(&validated, &found);
-        if let Err(error) = self.apply(&iris, &plan).await {
-            return Err(self.tell_failure(key, &iris, error).await);
-        }
+        let answered = match self.apply(iris, &plan).await {
+            Ok(answered) => answered,
+            Err(error) => return Err(self.tell_failure(key, iris, error).await),
+        };
         send(&self.engagement, &iris.object_ref(&()), &iris::events(&plan)).await;
-        let name = plan.deployment.name_any();
-        let deployment =
-            self.deployments.store.get(&ObjectKey::new(&key.namespace, name)).map(|child| child.view);
-        let status = iris::status(&iris, &plan, deployment.as_ref(), Timestamp::now());
+        let planned = ObjectKey::new(&key.namespace, plan.deployment.name_any());
+        let deployment = answered.or_else(|| self.deployments.store.get(&planned).map(|child| child.view));
+        let status = iris::status(iris, &plan, deployment.as_ref(), Timestamp::now());
         if iris.status.as_ref() != Some(&status) {
-            self.write_status(key, &iris, &status).await?;
+            self.write_status(key, iris, &status).await?;
         }
         Ok(Outcome::Done)
     }
 
-    async fn apply(&self, iris: &Iris, plan: &iris::Plan) -> Result<(), ReconcileError> {
+    /// Sends a plan; returns the Deployment as the apiserver answered it, when it had to be sent.
+    async fn apply(
+        &self,
+        iris: &Iris,
+        plan: &iris::Plan,
+    ) -> Result<Option<ObservedDeployment>, ReconcileError> {
         let iris::Plan { deployment, delete, change: _ } = plan;
-        self.deployments.ensure(&self.engagement, deployment.clone(), Foreign::Refuse).await?;
+        let answered = self.deployments.ensure(&self.engagement, deployment.clone(), Foreign::Refuse).await?;
         let namespace = iris.namespace().unwrap_or_default();
         for surplus in delete {
             let key = ObjectKey::new(&namespace, &surplus.name);
@@ -106,7 +108,7 @@ impl IrisReconciler {
                 .remove(&self.engagement, &key, &surplus.uid, iris.uid().as_deref(), Dependents::Delete)
                 .await?;
         }
-        Ok(())
+        Ok(answered)
     }
 
     async fn tell_failure(&self, key: &ObjectKey, iris: &Iris, error: ReconcileError) -> ReconcileError {
@@ -135,7 +137,7 @@ impl IrisReconciler {
         let uid = iris.uid().unwrap_or_default();
         let written: Iris =
             apply::apply_status(&self.engagement.client, key, &uid, status, &self.engagement.manager).await?;
-        self.objects.note(&written, keep);
+        self.objects.note(&written, Primary::of_answer);
         Ok(())
     }
 }
@@ -144,12 +146,12 @@ impl Reconciler for IrisReconciler {
     fn watches(self: Arc<Self>, enqueue: Enqueue) -> Vec<Watch> {
         let gate = Arc::new(Gate::new(enqueue));
         let (this, objects_gate) = (self.clone(), gate.clone());
-        let objects = self.engagement.watching.objects::<Iris, _>(
+        let objects = self.engagement.watching.objects::<DeserializeGuard<Iris>, _>(
             &self.engagement.client,
             "Iris",
             None,
             self.objects.clone(),
-            keep,
+            Primary::of,
             move |changes| {
                 let woken = changes.into_iter().map(|change| (change.key, change.listed));
                 objects_gate.pass(this.is_synced(), || this.all(), woken);
@@ -171,8 +173,11 @@ impl Reconciler for IrisReconciler {
             let start = Tally { kind: "Iris", ..Tally::default() };
             self.objects.fold(start, |mut tally, (_, iris)| {
                 tally.objects += 1;
-                let conditions =
-                    iris.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+                let conditions = iris
+                    .readable()
+                    .and_then(|iris| iris.status.as_ref())
+                    .map(|status| status.conditions.as_slice())
+                    .unwrap_or_default();
                 tally.ready += usize::from(
                     find_condition::<Ready>(conditions).is_some_and(|ready| ready.status == "True"),
                 );

@@ -19,11 +19,12 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::ListParams;
-use kube::core::PartialObjectMeta;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Api, Resource as _, ResourceExt as _};
 
 use super::children::{Child, Children, owner_of};
 use super::gate::Gate;
+use super::primary::Primary;
 use super::report::{failure_of, send};
 use super::sources::{Source, Sources};
 use crate::reconcile::{Engagement, Enqueue, ObjectTally, Outcome, ReconcileError, Reconciler, Tally, Watch};
@@ -37,19 +38,13 @@ use dereference::{MirrorPod, Uninspected};
 /// The reconciler of one cluster.
 pub(super) struct IrisClusterReconciler {
     engagement: Engagement,
-    objects: Store<Arc<IrisCluster>>,
+    objects: Store<Primary<IrisCluster>>,
     stateful_sets: Children<StatefulSet, ObservedStatefulSet>,
     services: Children<Service, Uninspected>,
     config_maps: Children<ConfigMap, Uninspected>,
     pods: Store<MirrorPod>,
     sources: Sources,
     requests: Mutex<Option<super::sources::Requests>>,
-}
-
-fn keep(object: &IrisCluster) -> Arc<IrisCluster> {
-    let mut object = object.clone();
-    object.meta_mut().managed_fields = None;
-    Arc::new(object)
 }
 
 /// The ConfigMap that a cluster names.
@@ -97,11 +92,10 @@ impl IrisClusterReconciler {
     }
 
     async fn run(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {
-        let Some(cluster) =
-            self.objects.get(key).filter(|cluster| cluster.meta().deletion_timestamp.is_none())
-        else {
+        let Some(known) = self.objects.get(key).filter(Primary::is_standing) else {
             return self.clean_up(key).await;
         };
+        let Some(cluster) = known.readable().cloned() else { return Ok(Outcome::Done) };
         let cluster = match cluster.status {
             Some(_) => cluster,
             None => {
@@ -135,8 +129,10 @@ impl IrisClusterReconciler {
     ) -> Result<Outcome, ReconcileError> {
         let plan = cluster::plan(validated);
         let events = cluster::events(validated, &plan);
-        let outcome = self.apply(cluster, &plan).await?;
-        let applied = plan.applied(self.observe_stateful_sets(cluster));
+        let (outcome, answered) = self.apply(cluster, &plan).await?;
+        let mut observed = self.observe_stateful_sets(cluster);
+        observed.extend(answered);
+        let applied = plan.applied(observed);
         let status = cluster::status(validated, &applied, Timestamp::now());
         self.tell(key, cluster, &status).await?;
         send(&self.engagement, &cluster.object_ref(&()), &events).await;
@@ -153,8 +149,7 @@ impl IrisClusterReconciler {
         let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {
             return Ok(Outcome::Done);
         };
-        let standing = |cluster: &Arc<IrisCluster>| cluster.meta().deletion_timestamp.is_none();
-        if !self.objects.in_namespace(&key.namespace, standing).is_empty() {
+        if !self.objects.in_namespace(&key.namespace, Primary::is_standing).is_empty() {
             return Ok(Outcome::Done);
         }
         // Our view may be late: ask before a Service goes that a cluster made a moment ago may need.
@@ -214,14 +209,14 @@ impl IrisClusterReconciler {
         let uid = cluster.uid().unwrap_or_default();
         let written: IrisCluster =
             apply::apply_status(&self.engagement.client, key, &uid, status, &self.engagement.manager).await?;
-        self.objects.note(&written, keep);
-        Ok(keep(&written))
+        self.objects.note(&written, Primary::of_answer);
+        Ok(Arc::new(written))
     }
 
     /// Ends the watches of ConfigMaps that no cluster names any more.
     fn retain_sources(&self) {
         let named = self.objects.fold(BTreeSet::new(), |mut named, (_, cluster)| {
-            named.extend(source_key(cluster));
+            named.extend(cluster.readable().and_then(|cluster| source_key(cluster)));
             named
         });
         self.sources.retain(&named);
@@ -229,23 +224,26 @@ impl IrisClusterReconciler {
 
     /// The clusters that name a ConfigMap.
     fn users_of(&self, source: &ObjectKey) -> Vec<ObjectKey> {
-        let users = self
-            .objects
-            .in_namespace(&source.namespace, |cluster| source_key(cluster).as_ref() == Some(source));
+        let names = |cluster: &Primary<IrisCluster>| {
+            cluster.readable().and_then(|cluster| source_key(cluster)).as_ref() == Some(source)
+        };
+        let users = self.objects.in_namespace(&source.namespace, names);
         users.into_iter().map(|(key, _)| key).collect()
     }
 
     fn watch_objects(self: &Arc<Self>, gate: &Arc<Gate>) -> Watch {
         let (this, gate) = (self.clone(), gate.clone());
-        self.engagement.watching.objects::<IrisCluster, _>(
+        self.engagement.watching.objects::<DeserializeGuard<IrisCluster>, _>(
             &self.engagement.client,
             "IrisCluster",
             None,
             self.objects.clone(),
-            keep,
-            move |changes: Vec<Change<Arc<IrisCluster>>>| {
+            Primary::of,
+            move |changes: Vec<Change<Primary<IrisCluster>>>| {
                 if changes.iter().any(|change| {
-                    let source = |cluster: &Option<Arc<IrisCluster>>| cluster.as_deref().and_then(source_key);
+                    let source = |known: &Option<Primary<IrisCluster>>| {
+                        known.as_ref().and_then(Primary::readable).and_then(|cluster| source_key(cluster))
+                    };
                     source(&change.before).is_some() && source(&change.before) != source(&change.after)
                 }) {
                     this.retain_sources();
@@ -270,14 +268,14 @@ impl IrisClusterReconciler {
         children.watch(&self.engagement, kind, move |changes: Vec<Change<Child<V>>>| {
             let woken: Vec<_> = changes
                 .iter()
-                .flat_map(|change| match owner_of(change) {
-                    Some(owner) => vec![owner],
-                    // A shared object concerns every cluster of its namespace, and itself when there is none.
-                    None => {
-                        let sharers = this.objects.in_namespace(&change.key.namespace, |_| true);
-                        let keys = sharers.into_iter().map(|(key, _)| key).chain([change.key.clone()]);
-                        keys.map(|key| (key, change.listed)).collect()
+                .flat_map(|change| {
+                    if let Some(owner) = owner_of(change) {
+                        return vec![owner];
                     }
+                    // A shared object concerns every cluster of its namespace, and itself when there is none.
+                    let sharers = this.objects.in_namespace(&change.key.namespace, |_| true);
+                    let keys = sharers.into_iter().map(|(key, _)| key).chain([change.key.clone()]);
+                    keys.map(|key| (key, change.listed)).collect()
                 })
                 .collect();
             gate.pass(this.is_synced(), || this.all(), woken);
@@ -341,8 +339,8 @@ impl Reconciler for IrisClusterReconciler {
     fn tally(&self) -> Option<Tally> {
         self.is_synced().then(|| {
             let start = Tally { kind: "IrisCluster", ..Tally::default() };
-            self.objects.fold(start, |mut tally, (key, cluster)| {
-                let object = tally_of(key, cluster);
+            self.objects.fold(start, |mut tally, (key, known)| {
+                let object = tally_of(key, known.readable().map(AsRef::as_ref));
                 tally.objects += 1;
                 tally.ready += usize::from(object.ready);
                 tally.details.push(object);
@@ -353,9 +351,10 @@ impl Reconciler for IrisClusterReconciler {
 }
 
 /// A cluster is ready when its status says so of the spec that it has now.
-fn tally_of(key: &ObjectKey, cluster: &IrisCluster) -> ObjectTally {
-    let status = cluster.status.as_ref();
-    let is_current = status.and_then(|status| status.observed_generation) == cluster.meta().generation;
+fn tally_of(key: &ObjectKey, cluster: Option<&IrisCluster>) -> ObjectTally {
+    let status = cluster.and_then(|cluster| cluster.status.as_ref());
+    let generation = cluster.and_then(|cluster| cluster.meta().generation);
+    let is_current = status.and_then(|status| status.observed_generation) == generation;
     let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
     let ready = is_current && find_condition::<Ready>(conditions).is_some_and(|ready| ready.status == "True");
     let nodes = status.and_then(|status| status.nodes.clone()).unwrap_or_default();

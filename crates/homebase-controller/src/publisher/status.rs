@@ -73,7 +73,7 @@ pub(super) fn next(
 /// A condition of which nothing is known any more: it is neither true nor false.
 fn forget(condition: &mut Condition, now: Timestamp) {
     if condition.status != ConditionStatus::Unknown.as_str() {
-        condition.status = ConditionStatus::Unknown.as_str().to_owned();
+        ConditionStatus::Unknown.as_str().clone_into(&mut condition.status);
         condition.message =
             format!("not checked under the present registration; last known: {}", condition.message);
         condition.last_transition_time = Time(now);

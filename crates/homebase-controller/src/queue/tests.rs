@@ -38,10 +38,10 @@ async fn take_now(queue: &WorkQueue<u8>) -> Option<u8> {
 async fn live_changes_overtake_the_initial_listing() {
     let (_, queue) = queue();
     for key in [1, 2, 3] {
-        queue.add(key, Priority::Listed);
+        queue.add(&key, Priority::Listed);
     }
-    queue.add(9, Priority::Live);
-    queue.add(3, Priority::Live);
+    queue.add(&9, Priority::Live);
+    queue.add(&3, Priority::Live);
     let mut order = Vec::new();
     while let Some(key) = take_now(&queue).await {
         order.push(key);
@@ -53,10 +53,10 @@ async fn live_changes_overtake_the_initial_listing() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_changes_while_it_is_worked_on_comes_back_once() {
     let (_, queue) = queue();
-    queue.add(1, Priority::Live);
+    queue.add(&1, Priority::Live);
     assert_eq!(take_now(&queue).await, Some(1));
-    queue.add(1, Priority::Live);
-    queue.add(1, Priority::Live);
+    queue.add(&1, Priority::Live);
+    queue.add(&1, Priority::Live);
     assert_eq!(take_now(&queue).await, None, "never twice at once");
     queue.done(&1);
     assert_eq!(take_now(&queue).await, Some(1));
@@ -68,18 +68,18 @@ async fn a_key_that_changes_while_it_is_worked_on_comes_back_once() {
 async fn failures_wait_longer_each_time_and_a_success_forgets_them() {
     let (_, queue) = queue();
     let mut waits = Vec::new();
-    queue.add(1, Priority::Live);
+    queue.add(&1, Priority::Live);
     for round in 0..12 {
         let before = tokio::time::Instant::now();
         let key = queue.take().await;
         waits.push(before.elapsed());
         if round == 10 {
-            queue.done(&key)
+            queue.done(&key);
         } else {
-            queue.failed(&key, 1.0)
+            queue.failed(&key, 1.0);
         }
         if round == 10 {
-            queue.add(1, Priority::Live);
+            queue.add(&1, Priority::Live);
         }
     }
     assert!(waits[1] >= Duration::from_millis(200) && waits[1] < Duration::from_millis(300), "{waits:?}");
@@ -93,17 +93,31 @@ async fn a_change_does_not_wait_for_the_backoff() {
     let (_, queue) = queue();
     queue.add_after(1, Duration::from_secs(3600));
     assert_eq!(take_now(&queue).await, None);
-    queue.add(1, Priority::Live);
+    queue.add(&1, Priority::Live);
+    assert_eq!(take_now(&queue).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_of_an_outage_is_tried_at_once_when_it_is_over() {
+    let (_, queue) = queue();
+    queue.add(&1, Priority::Live);
+    for _ in 0..10 {
+        let key = queue.take().await;
+        queue.failed(&key, 1.0);
+    }
+    queue.hold();
+    assert_eq!(take_now(&queue).await, None);
+    queue.resume();
     assert_eq!(take_now(&queue).await, Some(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn held_keys_are_kept() {
     let (_, queue) = queue();
-    queue.hold(true);
-    queue.add(1, Priority::Live);
+    queue.hold();
+    queue.add(&1, Priority::Live);
     assert_eq!(take_now(&queue).await, None);
-    queue.hold(false);
+    queue.resume();
     assert_eq!(take_now(&queue).await, Some(1));
 }
 
@@ -117,8 +131,8 @@ proptest! {
             let (mut owed, mut working) = (HashSet::new(), HashSet::new());
             for (key, step) in steps {
                 match step {
-                    0 => { queue.add(key, Priority::Live); owed.insert(key); }
-                    1 => { queue.add(key, Priority::Listed); owed.insert(key); }
+                    0 => { queue.add(&key, Priority::Live); owed.insert(key); }
+                    1 => { queue.add(&key, Priority::Listed); owed.insert(key); }
                     2 => { queue.add_after(key, Duration::from_secs(u64::from(key))); owed.insert(key); }
                     3 => if let Some(taken) = take_now(&queue).await {
                         prop_assert!(working.insert(taken), "taken twice at once");

@@ -32,6 +32,9 @@ pub(crate) const MAX_IN_FLIGHT: usize = 4;
 /// The longest that one reconcile may take, all its requests together: it releases a worker whose apiserver
 /// answers each request just in time.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How soon to try again what waits for a change of its object. The change may be of something that nobody
+/// tells of, such as a policy of the cluster, so not never.
+const TERMINAL_RETRY: Duration = Duration::from_secs(300);
 /// How long a session that ends waits for reconciles that run: they are in the middle of a set of writes.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -75,7 +78,7 @@ impl Work {
         for (index, (reconciler, &controller)) in reconcilers.iter().zip(controllers).enumerate() {
             let queue = queue.clone();
             let enqueue: Enqueue =
-                Arc::new(move |object, priority| queue.add(WorkKey { index, controller, object }, priority));
+                Arc::new(move |object, priority| queue.add(&WorkKey { index, controller, object }, priority));
             for watch in reconciler.clone().watches(enqueue) {
                 work.spawn(format!("the watch of {}", watch.kind), watch.run);
             }
@@ -108,7 +111,11 @@ impl Work {
 
     /// Lets workers begin new work, or holds it back, and lets broken watches try again at once.
     pub(crate) fn set_reachable(&self, reachable: bool) {
-        self.queue.hold(!reachable);
+        if reachable {
+            self.queue.resume();
+        } else {
+            self.queue.hold();
+        }
         self.reachable.send_replace(reachable);
     }
 
@@ -221,6 +228,7 @@ impl Dispatcher {
                     }
                     Retry::AfterChange | Retry::Never => {
                         self.queue.done(key);
+                        self.queue.add_after(key.clone(), TERMINAL_RETRY);
                         ReconcileResult::TerminalError
                     }
                 }

@@ -61,6 +61,14 @@ fn late_news_does_not_replace_what_our_own_write_returned() {
 }
 
 #[test]
+fn an_answer_that_comes_after_the_deletion_brings_nothing_back() {
+    let store = listed(&[("a", "5")]);
+    store.on(Event::Delete(object("a", "7")), view);
+    store.note(&object("a", "6"), view);
+    assert_eq!(store.get(&key("a")), None);
+}
+
+#[test]
 fn an_event_that_changes_nothing_of_the_view_is_no_change() {
     let store = listed(&[("a", "1")]);
     assert!(store.on(Event::Apply(object("a", "1")), view).is_empty());

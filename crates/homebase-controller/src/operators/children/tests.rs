@@ -35,14 +35,14 @@ fn a_label_or_a_field_that_somebody_set_is_a_change() {
 
 #[test]
 fn only_the_controller_counts_as_the_owner() {
-    let mut owned = set();
+    let mut child = set();
     let reference = |uid: &str, controller| OwnerReference {
         uid: uid.to_owned(),
         controller,
         ..OwnerReference::default()
     };
-    owned.metadata.owner_references = Some(vec![reference("other", None), reference("ours", Some(true))]);
-    let owner: Option<Owner> = controller(&owned);
+    child.metadata.owner_references = Some(vec![reference("other", None), reference("ours", Some(true))]);
+    let owner: Option<Owner> = controller(&child);
     assert!(is_ours(owner.as_ref(), Some("ours")));
     assert!(!is_ours(owner.as_ref(), Some("other")));
     assert!(!is_ours(None, Some("ours")) && is_ours(None, None));

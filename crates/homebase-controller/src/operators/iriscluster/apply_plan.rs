@@ -1,11 +1,12 @@
 //! The fourth step of a reconcile: sends what a plan says, in its order, and removes what it says to remove. It
 //! has no choices of its own, and it never deletes a volume.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use homebase_api::{IrisCluster, labels};
 use homebase_core::ObjectKey;
-use homebase_iris::cluster::{ChildKind, MirrorLabel, ObservedChild, Plan, Prepared};
+use homebase_iris::cluster::{ChildKind, MirrorLabel, ObservedChild, ObservedStatefulSet, Plan, Prepared};
 use homebase_kube::Category;
 use homebase_kube::apply::{self, Dependents};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -20,12 +21,16 @@ use crate::reconcile::{Outcome, ReconcileError};
 /// How soon to look again at a StatefulSet whose pods are going away, in case its status is not what wakes us.
 const SCALE_DOWN_WAIT: Duration = Duration::from_secs(10);
 
+/// StatefulSets by name as the apiserver answered them.
+type Answered = BTreeMap<String, ObservedStatefulSet>;
+
 impl IrisClusterReconciler {
+    /// Sends a plan; returns the StatefulSets that had to be sent as the apiserver answered them.
     pub(super) async fn apply(
         &self,
         cluster: &IrisCluster,
         plan: &Plan<Prepared>,
-    ) -> Result<Outcome, ReconcileError> {
+    ) -> Result<(Outcome, Answered), ReconcileError> {
         let Plan {
             headless_service,
             service,
@@ -43,8 +48,10 @@ impl IrisClusterReconciler {
         for config_map in config_maps {
             self.config_maps.ensure(engagement, config_map.clone(), Foreign::Refuse).await?;
         }
+        let mut answered = Answered::new();
         for set in stateful_sets {
-            self.stateful_sets.ensure(engagement, set.clone(), Foreign::Refuse).await?;
+            let answer = self.stateful_sets.ensure(engagement, set.clone(), Foreign::Refuse).await?;
+            answered.extend(answer.map(|answer| (set.name_any(), answer)));
         }
         let namespace = cluster.namespace().unwrap_or_default();
         for label in mirror_labels {
@@ -56,7 +63,7 @@ impl IrisClusterReconciler {
                 outcome = Outcome::After(SCALE_DOWN_WAIT);
             }
         }
-        Ok(outcome)
+        Ok((outcome, answered))
     }
 
     async fn label(&self, namespace: &str, label: &MirrorLabel) -> Result<(), ReconcileError> {

@@ -101,7 +101,7 @@ fn start() -> Setting {
 impl Setting {
     fn add(&self, name: &str) {
         let key = WorkKey { index: 0, controller: "test", object: ObjectKey::new("ns", name) };
-        self.queue.add(key, Priority::Live);
+        self.queue.add(&key, Priority::Live);
     }
 
     fn calls(&self, name: &str) -> usize {

@@ -1,0 +1,92 @@
+//! A resource of a user as the watch brought it. One that cannot be read is still there: it must neither stop
+//! the watch of all others nor count as gone.
+
+use std::sync::Arc;
+
+use kube::Resource;
+use kube::core::DeserializeGuard;
+
+/// A resource, or the knowledge that there is one.
+#[derive(Debug, PartialEq)]
+pub(super) enum Primary<K> {
+    /// The resource.
+    Readable(Arc<K>),
+    /// It does not fit this hub's type, as when a newer hub wrote it. It is left as it is.
+    Unreadable,
+}
+
+impl<K> Clone for Primary<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Readable(object) => Self::Readable(object.clone()),
+            Self::Unreadable => Self::Unreadable,
+        }
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Clone> Primary<K> {
+    /// What to keep of an object from a watch.
+    pub(super) fn of(guard: &DeserializeGuard<K>) -> Self {
+        match &guard.0 {
+            Ok(object) => Self::Readable(keep(object)),
+            Err(error) => {
+                // Not the error's text: it may quote a value.
+                tracing::warn!(
+                    kind = %K::kind(&()),
+                    name = error.metadata.name,
+                    namespace = error.metadata.namespace,
+                    "resource cannot be read by this version of the hub and is left as it is"
+                );
+                Self::Unreadable
+            }
+        }
+    }
+
+    /// What to keep of an object that the apiserver answered.
+    pub(super) fn of_answer(object: &K) -> Self {
+        Self::Readable(keep(object))
+    }
+
+    /// The resource, when it can be read.
+    pub(super) fn readable(&self) -> Option<&Arc<K>> {
+        match self {
+            Self::Readable(object) => Some(object),
+            Self::Unreadable => None,
+        }
+    }
+
+    /// Whether it is there and not on its way out.
+    pub(super) fn is_standing(&self) -> bool {
+        self.readable().is_none_or(|object| object.meta().deletion_timestamp.is_none())
+    }
+}
+
+/// Managed fields are the larger part of an object, and nobody here reads them.
+fn keep<K: Resource + Clone>(object: &K) -> Arc<K> {
+    let mut object = object.clone();
+    object.meta_mut().managed_fields = None;
+    Arc::new(object)
+}
+
+#[cfg(test)]
+mod tests {
+    //! What cannot be read is there all the same.
+
+    use homebase_api::Iris;
+    use kube::core::DeserializeGuard;
+    use serde_json::json;
+
+    use super::Primary;
+
+    #[test]
+    fn an_object_of_a_newer_hub_is_unreadable_and_standing() {
+        let read = |spec| {
+            let object = json!({ "metadata": { "name": "a", "namespace": "b" }, "spec": spec });
+            Primary::of(&serde_json::from_value::<DeserializeGuard<Iris>>(object).unwrap())
+        };
+        let unreadable = read(json!({ "deploymentName": ["not", "a", "text"] }));
+        assert_eq!(unreadable, Primary::Unreadable);
+        assert!(unreadable.is_standing());
+        assert!(read(json!({ "deploymentName": "iris" })).readable().is_some());
+    }
+}
