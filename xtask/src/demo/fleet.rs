@@ -110,6 +110,23 @@ impl Fleet {
                 wait_ready(plane, &kind, None, bound).await?;
             }
         }
+        self.wait_counted(bound).await
+    }
+
+    /// Waits until the fleet's own table says so too: its figures follow within a second or two.
+    async fn wait_counted(&self, bound: Duration) -> Result<()> {
+        let clusters: Api<WorkCluster> = Api::all(self.home.client().await?);
+        eventually("every WorkCluster counts its ready resources", bound, || async {
+            let list = clusters.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+            let behind = list.items.iter().find(|cluster| {
+                let resources = cluster.status.as_ref().and_then(|status| status.resources.as_ref());
+                resources.is_none_or(|found| {
+                    found.iris_clusters == 0 || found.ready_iris_clusters < found.iris_clusters
+                })
+            });
+            behind.map_or(Ok(()), |cluster| Err(format!("{:?} is behind", cluster.metadata.name)))
+        })
+        .await?;
         Ok(())
     }
 }
