@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/livez`, `/healthz` | 200 `ok`, or 503 and a line for each check that fails; `?verbose` lists all checks |
 //! | `/readyz` | the same for readiness |
-//! | `/metrics` | the metrics as OpenMetrics text |
+//! | `/metrics` | the metrics: OpenMetrics for who asks for it, else Prometheus' older text format |
 //!
 //! Any other path is 404, any method but GET and HEAD is 405, a request with a body is 413. Whoever asks
 //! cannot hold the hub up: connections, headers, bodies and times are limited (see [`serve`]), and
@@ -13,6 +13,7 @@
 //! It knows nothing of Kubernetes, of IRIS or of what the checks mean, authenticates nobody, and answers
 //! with nothing that would need it: names of checks are fixed texts.
 
+mod exposition;
 mod health;
 mod limits;
 mod router;

@@ -8,11 +8,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
+use crate::exposition;
 use crate::health::Health;
 use crate::limits::{Limits, MAX_BODY_BYTES};
 
@@ -21,7 +22,6 @@ pub type MetricsSource = Arc<dyn Fn() -> Result<String, fmt::Error> + Send + Syn
 /// Gives the state of the hub. It is asked for every request and may take a lock.
 pub type HealthSource = Arc<dyn Fn() -> Health + Send + Sync>;
 
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the server has to tell.
@@ -71,10 +71,16 @@ async fn answer_probe(source: HealthSource, timeout: Duration, query: Option<Str
     text(status, health.render(verbose))
 }
 
-async fn answer_metrics(State(answers): State<Answers>) -> Response {
+async fn answer_metrics(State(answers): State<Answers>, headers: HeaderMap) -> Response {
     let source = answers.sources.metrics;
     match compute(move || source(), answers.timeout).await {
-        Ok(Ok(metrics)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], metrics).into_response(),
+        Ok(Ok(metrics)) if exposition::wants_open_metrics(&headers) => {
+            ([(header::CONTENT_TYPE, exposition::OPEN_METRICS)], metrics).into_response()
+        }
+        Ok(Ok(metrics)) => {
+            let metrics = exposition::to_prometheus(&metrics);
+            ([(header::CONTENT_TYPE, exposition::PROMETHEUS)], metrics).into_response()
+        }
         Ok(Err(fmt::Error)) => {
             tracing::error!("cannot render the metrics");
             text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be rendered\n".to_owned())

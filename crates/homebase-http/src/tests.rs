@@ -146,11 +146,14 @@ async fn verbose_lists_all_checks() {
 }
 
 #[tokio::test]
-async fn metrics_are_open_metrics() {
+async fn metrics_are_in_the_format_that_is_asked_for() {
     let server = Server::start(state(), limits()).await;
-    let answer = server.get("/metrics").await;
+    let answer = server.request("GET /metrics HTTP/1.1\r\naccept: application/openmetrics-text").await;
     assert_eq!((status(&answer), body(&answer)), ("200", "# EOF\n"));
     assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+    let answer = server.get("/metrics").await;
+    assert_eq!((status(&answer), body(&answer)), ("200", ""));
+    assert!(answer.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"));
     let answer = server.request("HEAD /metrics HTTP/1.1").await;
     assert_eq!((status(&answer), body(&answer)), ("200", ""));
 }
