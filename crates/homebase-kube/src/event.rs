@@ -1,7 +1,7 @@
 //! Writes Events (events.k8s.io/v1) on objects. An Event that cannot be written is logged and lost: it never
 //! fails the work that it tells of.
 
-use homebase_core::Chain;
+use homebase_core::{Chain, Fingerprint};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -43,7 +43,7 @@ impl Events {
             },
             reason: reason.to_owned(),
             note: Some(truncated(note).to_owned()),
-            action: reason.to_owned(),
+            action: action(reason, note),
             secondary: None,
         };
         if let Err(error) = self.recorder.publish(&event, regarding).await {
@@ -52,10 +52,39 @@ impl Events {
     }
 }
 
+/// kube counts an Event up when all but its note is the same as that of an earlier one, and keeps the earlier
+/// note: "Created a" would swallow "Created b". A mark of the note in the action keeps them apart.
+fn action(reason: &str, note: &str) -> String {
+    let mark = Fingerprint::of_bytes(note).to_string();
+    format!("{reason}-{}", &mark[..8])
+}
+
 fn truncated(note: &str) -> &str {
     let mut end = note.len().min(MAX_NOTE_BYTES);
     while !note.is_char_boundary(end) {
         end -= 1;
     }
     &note[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    //! Notes are neither mixed up nor cut within a character.
+
+    use super::{MAX_NOTE_BYTES, action, truncated};
+
+    #[test]
+    fn other_words_are_another_event() {
+        assert_ne!(action("Created", "Created a"), action("Created", "Created b"));
+        assert_eq!(action("Created", "Created a"), action("Created", "Created a"));
+    }
+
+    #[test]
+    fn a_long_note_is_cut_between_characters() {
+        let long = "ä".repeat(MAX_NOTE_BYTES);
+        assert_eq!(truncated(&long).len(), MAX_NOTE_BYTES);
+        let odd = format!("a{long}");
+        assert_eq!(truncated(&odd).len(), MAX_NOTE_BYTES - 1);
+        assert_eq!(truncated("short"), "short");
+    }
 }
