@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use homebase_core::ClusterId;
+use homebase_core::{ClusterId, ClusterUid, ObjectKey};
 use homebase_kube::client::ClientLimits;
 use homebase_kube::destination::DestinationPolicy;
 use kube::Client;
@@ -21,7 +21,7 @@ use crate::queue::{Priority, QueueObserver, WorkQueue};
 use crate::reconcile::Workload;
 use crate::registrar;
 use crate::registration::Registration;
-use crate::registry::Registry;
+use crate::registry::{Cluster, Registry};
 use crate::session::work::MAX_IN_FLIGHT;
 use crate::store::Store;
 
@@ -32,6 +32,8 @@ const CONNECT_SLOTS: usize = 64;
 /// others.
 const SLOT_HOLD: Duration = Duration::from_millis(250);
 
+/// How often to look whether an identity has been recorded: it happens once for each session and takes a write.
+const RECORD_POLL: Duration = Duration::from_millis(20);
 /// How long counted figures may lag behind in a `WorkCluster`: one write a second for each busy cluster at most.
 const FIGURES_DELAY: Duration = Duration::from_secs(1);
 
@@ -125,6 +127,21 @@ impl Hub {
     /// The same, for figures that may change many times a second while resources come up.
     pub(crate) fn publish_soon(&self, id: &ClusterId) {
         self.publishing.add_after(id.clone(), FIGURES_DELAY);
+    }
+
+    /// Waits until the identity of a cluster stands in its `WorkCluster`.
+    pub(crate) async fn until_recorded(&self, cluster: &Cluster, identity: Option<&ClusterUid>) {
+        let key = ObjectKey::new(&self.settings.namespace, cluster.id.as_str());
+        let is_recorded = || {
+            let status = self.work_clusters.get(&key).and_then(|published| published.status);
+            let secret = status.as_ref().and_then(|status| status.observed_secret.as_ref());
+            let recorded = status.as_ref().and_then(|status| status.identity.as_ref());
+            secret.is_some_and(|secret| secret.uid == cluster.secret.uid)
+                && recorded.map(|identity| identity.uid.as_str()) == identity.map(ClusterUid::as_str)
+        };
+        while !is_recorded() {
+            tokio::time::sleep(RECORD_POLL).await;
+        }
     }
 
     pub(crate) fn publishing(&self) -> &Arc<WorkQueue<ClusterId>> {

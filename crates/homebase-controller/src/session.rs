@@ -12,7 +12,7 @@ use homebase_kube::crd::{InstallCrdError, Installed, install_crds};
 use homebase_kube::identity::{FetchIdentityError, Identity, fetch_identity, fetch_version};
 use jiff::Timestamp;
 use kube::Client;
-use tokio::sync::Notify;
+
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ use crate::watching::SyncBoard;
 
 pub(crate) mod work;
 
-use work::{CountedTask, Work};
+use work::{CountedTask, Doubts, Work};
 
 /// The longest that the installation of all CRDs may take: each request has its own deadline, this one holds
 /// for all of them.
@@ -52,7 +52,7 @@ pub(crate) struct Driver {
     version_known: bool,
     timer: Option<Instant>,
     work: Option<Work>,
-    doubt: Arc<Notify>,
+    doubts: Doubts,
 }
 
 /// Runs a session until it is cancelled; returns when everything that it started has ended.
@@ -77,7 +77,7 @@ pub(crate) async fn run(
         version_known: false,
         timer: None,
         work: None,
-        doubt: Arc::new(Notify::new()),
+        doubts: Doubts::default(),
     };
     tracing::info!(server = driver.cluster.server, "session begins");
     driver.perform(actions).await;
@@ -99,7 +99,11 @@ impl Driver {
                     self.timer = None;
                     Some(Event::TimerFired)
                 }
-                () = self.doubt.notified() => Some(Event::Doubt),
+                () = self.doubts.doubt.notified() => Some(Event::Doubt),
+                () = self.doubts.unserved.notified() => {
+                    tracing::warn!("the cluster does not serve a kind any more; the session starts over");
+                    Some(Event::TaskEnded { task: "the cluster ceased to serve a kind".to_owned() })
+                }
                 () = self.cluster.displaced.notified() => self.displaced(),
                 missing = sync_changed(board.clone()) => Some(Event::SyncChanged { missing }),
                 task = ended(self.work.as_mut()) => {
@@ -107,8 +111,15 @@ impl Driver {
                     Some(Event::TaskEnded { task })
                 }
             };
-            if let Some(event) = event {
-                self.feed(event).await;
+            let Some(event) = event else { continue };
+            let answered = matches!(event, Event::Answered { .. });
+            self.feed(event).await;
+            // Nobody tells when a watch that failed is well again: look whenever the cluster answers.
+            if let Some(work) = self.work.as_ref().filter(|_| answered) {
+                let missing = work.board().missing();
+                if self.session.unsynced() != missing.as_deref() {
+                    self.feed(Event::SyncChanged { missing }).await;
+                }
             }
         }
     }
@@ -134,12 +145,19 @@ impl Driver {
                 Action::InstallCrds => self.install(),
                 Action::StartWork => {
                     self.work =
-                        Some(Work::start(&self.hub, &self.cluster, self.client.clone(), self.doubt.clone()));
+                        Some(Work::start(&self.hub, &self.cluster, self.client.clone(), &self.doubts));
                 }
                 Action::ResumeWork => self.set_reachable(true),
                 Action::HoldWork => {
                     self.version_known = false;
                     self.set_reachable(false);
+                }
+                Action::AbortWork => {
+                    if let Some(work) = self.work.take() {
+                        work.abort().await;
+                    }
+                    // Only now may another registration begin on the cluster that this one had.
+                    self.hub.registry.release(&self.cluster);
                 }
                 Action::StopWork => {
                     if let Some(work) = self.work.take() {
@@ -169,14 +187,21 @@ impl Driver {
     }
 
     fn install(&mut self) {
-        let (client, hub) = (self.client.clone(), self.hub.clone());
+        let (client, hub, cluster) = (self.client.clone(), self.hub.clone(), self.cluster.clone());
+        let pinned = self.pinned.clone();
         self.operations.spawn(async move {
             let crds = hub.workload.crds();
-            let install = install_crds(&client, &crds, &hub.settings.field_manager);
+            let install = async {
+                // The first write to a cluster comes after its identity is on record: else a hub that dies now,
+                // and a kubeconfig that is changed meanwhile, would pin another cluster under this registration.
+                hub.until_recorded(&cluster, pinned.as_ref()).await;
+                install_crds(&client, &crds, &hub.settings.field_manager).await
+            };
             match tokio::time::timeout(INSTALL_TIMEOUT, install).await {
                 Ok(outcome) => Done::Install(crds_of(outcome)),
                 Err(_) => Done::Install(Crds::Failed(format!(
-                    "not installed within {} s",
+                    "not installed within {} s; nothing is written before the identity is on record in the \
+                         WorkCluster",
                     INSTALL_TIMEOUT.as_secs()
                 ))),
             }
@@ -230,12 +255,8 @@ impl Driver {
 
     /// Says what an identity means to this registration, and claims the cluster when it may be worked on.
     fn judge(&mut self, uid: &ClusterUid) -> Verdict {
-        match &self.pinned {
-            Some(pinned) if pinned != uid => {
-                self.hub.registry.release(&self.cluster);
-                return Verdict::Mismatch { pinned: pinned.clone() };
-            }
-            _ => {}
+        if let Some(pinned) = self.pinned.as_ref().filter(|pinned| *pinned != uid) {
+            return Verdict::Mismatch { pinned: pinned.clone() };
         }
         match self.hub.registry.claim(uid, &self.cluster) {
             Claim::HeldBy(holder) => Verdict::Duplicate { holder: holder.to_string() },

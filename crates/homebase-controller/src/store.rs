@@ -13,6 +13,8 @@ mod tests;
 
 struct Entry<V> {
     resource_version: String,
+    /// The listing, counted from the first one, since which this is known.
+    epoch: u64,
     view: V,
 }
 
@@ -20,6 +22,8 @@ struct Inner<V> {
     entries: BTreeMap<ObjectKey, Entry<V>>,
     /// Names seen since a listing began; none while no listing runs.
     listing: Option<BTreeSet<ObjectKey>>,
+    /// How many listings have begun.
+    epoch: u64,
     synced: bool,
 }
 
@@ -49,7 +53,7 @@ impl<V> Clone for Store<V> {
 
 impl<V> Default for Store<V> {
     fn default() -> Self {
-        let inner = Inner { entries: BTreeMap::new(), listing: None, synced: false };
+        let inner = Inner { entries: BTreeMap::new(), listing: None, epoch: 0, synced: false };
         Self { inner: Arc::new(RwLock::new(inner)) }
     }
 }
@@ -73,6 +77,7 @@ impl<V: Clone + PartialEq> Store<V> {
         match event {
             Event::Init => {
                 inner.listing = Some(BTreeSet::new());
+                inner.epoch += 1;
                 Vec::new()
             }
             Event::InitApply(object) => {
@@ -147,11 +152,16 @@ impl<V: Clone + PartialEq> Inner<V> {
     ) -> Option<Change<V>> {
         let resource_version = object.meta().resource_version.clone().unwrap_or_default();
         let before = self.entries.get(&key);
-        if before.is_some_and(|entry| is_older(&resource_version, &entry.resource_version)) {
+        // A new listing is the truth even where its versions are lower: etcd may have been restored.
+        let is_late = |known: &Entry<V>| {
+            known.epoch == self.epoch && is_older(&resource_version, &known.resource_version)
+        };
+        if before.is_some_and(is_late) {
             return None;
         }
         let after = view(object);
-        let before = self.entries.insert(key.clone(), Entry { resource_version, view: after.clone() });
+        let entry = Entry { resource_version, epoch: self.epoch, view: after.clone() };
+        let before = self.entries.insert(key.clone(), entry);
         let before = before.map(|entry| entry.view);
         (before.as_ref() != Some(&after)).then_some(Change { key, before, after: Some(after), listed })
     }

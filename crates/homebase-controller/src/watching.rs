@@ -79,6 +79,8 @@ pub struct Watching {
     pub(crate) reachable: watch::Receiver<bool>,
     /// Notified when a watch fails in a way that makes one doubt the cluster.
     pub(crate) doubt: Arc<Notify>,
+    /// Notified when the cluster does not serve a kind, as when somebody deletes its CRD.
+    pub(crate) unserved: Arc<Notify>,
 }
 
 impl Watching {
@@ -155,7 +157,8 @@ where
 {
     fn event(&mut self, event: Event<K>) {
         let listed = matches!(event, Event::InitDone);
-        if std::mem::take(&mut self.failing) {
+        // kube's watcher says `Init` before it asks for the listing, so it is no sign of health.
+        if !matches!(event, Event::Init) && std::mem::take(&mut self.failing) {
             self.watching.board.update(self.kind, |progress| progress.failures = 0);
         }
         let changes = self.store.on(event, self.view);
@@ -177,8 +180,10 @@ where
             progress.failures = progress.failures.saturating_add(1);
             progress.last_failure = Some((Instant::now(), category));
         });
-        if !matches!(category, Category::Forbidden | Category::NotFound | Category::Throttled) {
-            self.watching.doubt.notify_one();
+        match category {
+            Category::NotFound => self.watching.unserved.notify_one(),
+            Category::Forbidden | Category::Throttled => {}
+            _ => self.watching.doubt.notify_one(),
         }
     }
 }

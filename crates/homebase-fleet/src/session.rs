@@ -21,6 +21,9 @@ pub const PROBE_FAILURES: u32 = 5;
 const RECONNECT: Backoff = Backoff { first: Duration::from_secs(5), cap: Duration::from_secs(20) };
 /// Waits between tries of what only a person can repair (identity, rights, CRDs).
 const REPAIR: Backoff = Backoff { first: Duration::from_secs(5), cap: Duration::from_secs(60) };
+/// How long a session must have run before its earlier troubles are forgotten: one that breaks each time that
+/// it comes up must not be started over every few seconds for ever.
+const PROVEN: Duration = Duration::from_secs(60);
 /// A retry is never sooner than this, so that jitter cannot make a busy loop.
 const MIN_RETRY: Duration = Duration::from_millis(500);
 
@@ -156,7 +159,9 @@ pub enum Action {
     ResumeWork,
     /// Let no worker begin new work; watches stay.
     HoldWork,
-    /// End watches and workers, and wait for them.
+    /// End watches and workers at once: not one more write may leave.
+    AbortWork,
+    /// Let what runs come to its end, end watches and workers, and wait for them.
     StopWork,
     /// Report `TimerFired` after this time; a timer that was set before is forgotten.
     SetTimer(Duration),
@@ -227,7 +232,7 @@ impl Session {
             Event::TimerFired => vec![Action::Probe],
             Event::Stop => {
                 self.enter(State::Draining, now);
-                self.stop_work()
+                self.stop_work(Action::StopWork)
             }
         }
     }
@@ -250,12 +255,15 @@ impl Session {
         self.verdict = Some(verdict);
         if !trusted {
             self.enter(State::Rejected, now);
-            return self.stop_and_retry(REPAIR, jitter);
+            return self.stop_and_retry(Action::AbortWork, jitter);
         }
         if !self.working {
-            self.crds = Crds::Installing;
+            // What the last try came to stays in the status until this one has come to something else.
             self.enter(State::InstallingCRDs, now);
             return vec![Action::InstallCrds];
+        }
+        if self.state == State::Running && now.duration_since(self.since).unsigned_abs() >= PROVEN {
+            self.repairs = 0;
         }
         self.settle(now);
         let mut actions = Vec::new();
@@ -297,7 +305,6 @@ impl Session {
             self.repairs = self.repairs.saturating_add(1);
             return vec![Action::SetTimer(REPAIR.delay(self.repairs, jitter).max(MIN_RETRY))];
         }
-        self.repairs = 0;
         self.working = true;
         self.ended_task = None;
         self.enter(State::Syncing, now);
@@ -307,22 +314,22 @@ impl Session {
     fn task_ended(&mut self, task: String, now: Timestamp, jitter: f64) -> Vec<Action> {
         self.ended_task = Some(task);
         self.enter(State::Connecting, now);
-        self.stop_and_retry(REPAIR, jitter)
+        self.stop_and_retry(Action::StopWork, jitter)
     }
 
-    fn stop_and_retry(&mut self, schedule: Backoff, jitter: f64) -> Vec<Action> {
+    fn stop_and_retry(&mut self, stop: Action, jitter: f64) -> Vec<Action> {
         self.repairs = self.repairs.saturating_add(1);
-        let mut actions = self.stop_work();
-        actions.push(Action::SetTimer(schedule.delay(self.repairs, jitter).max(MIN_RETRY)));
+        let mut actions = self.stop_work(stop);
+        actions.push(Action::SetTimer(REPAIR.delay(self.repairs, jitter).max(MIN_RETRY)));
         actions
     }
 
-    fn stop_work(&mut self) -> Vec<Action> {
+    fn stop_work(&mut self, stop: Action) -> Vec<Action> {
         if !std::mem::take(&mut self.working) {
             return Vec::new();
         }
         self.unsynced = Some("work has not begun again".to_owned());
-        vec![Action::StopWork]
+        vec![stop]
     }
 
     /// A cluster that answers and works is `Running` when its watches are in sync, else `Syncing`.

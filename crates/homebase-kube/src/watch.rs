@@ -48,15 +48,21 @@ pub async fn run_watch<K, F>(
 {
     let mut stream = std::pin::pin!(stream);
     let mut failures = 0;
+    let mut expired = false;
     while let Some(item) = stream.next().await {
         match item {
             Ok(event) => {
-                failures = 0;
+                // `Init` comes before the listing is even asked for, so it is no sign of health.
+                if !matches!(event, watcher::Event::Init) {
+                    failures = 0;
+                    expired = false;
+                }
                 listener.event(event);
             }
             Err(error) => {
-                // An expired resourceVersion (410) is how the apiserver asks for a new list: no fault.
-                if is_expired(&error) {
+                // An expired resourceVersion (410) is how the apiserver asks for a new list: no fault, unless
+                // it does nothing else.
+                if is_expired(&error) && !std::mem::replace(&mut expired, true) {
                     continue;
                 }
                 failures += 1;

@@ -38,6 +38,13 @@ const TERMINAL_RETRY: Duration = Duration::from_secs(300);
 /// How long a session that ends waits for reconciles that run: they are in the middle of a set of writes.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How the watches tell their session that something may be wrong.
+#[derive(Default)]
+pub(crate) struct Doubts {
+    pub(crate) doubt: Arc<Notify>,
+    pub(crate) unserved: Arc<Notify>,
+}
+
 /// What runs for one engaged cluster.
 pub(crate) struct Work {
     tasks: JoinSet<()>,
@@ -51,10 +58,15 @@ pub(crate) struct Work {
 
 impl Work {
     /// Starts watches and workers on a cluster.
-    pub(crate) fn start(hub: &Arc<Hub>, cluster: &Arc<Cluster>, client: Client, doubt: Arc<Notify>) -> Self {
+    pub(crate) fn start(hub: &Arc<Hub>, cluster: &Arc<Cluster>, client: Client, doubts: &Doubts) -> Self {
         let (reachable, is_reachable) = watch::channel(true);
         let board = Arc::new(SyncBoard::default());
-        let watching = Watching { board: board.clone(), reachable: is_reachable, doubt };
+        let watching = Watching {
+            board: board.clone(),
+            reachable: is_reachable,
+            doubt: doubts.doubt.clone(),
+            unserved: doubts.unserved.clone(),
+        };
         let engagement = Engagement {
             cluster: cluster.id.clone(),
             events: homebase_kube::event::Events::new(client.clone(), &hub.settings.instance),
@@ -137,7 +149,13 @@ impl Work {
         self.names.get(&id).map_or("a task", String::as_str)
     }
 
-    /// Ends everything and waits until it has ended.
+    /// Ends everything at once, in the middle of whatever it does: for a cluster that must not be written to.
+    pub(crate) async fn abort(mut self) {
+        self.cluster.set_working(None);
+        self.tasks.shutdown().await;
+    }
+
+    /// Ends everything, lets reconciles finish that run, and waits until all has ended.
     pub(crate) async fn stop(mut self) {
         self.cluster.set_working(None);
         self.cancel.cancel();

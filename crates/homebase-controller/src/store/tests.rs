@@ -61,6 +61,16 @@ fn late_news_does_not_replace_what_our_own_write_returned() {
 }
 
 #[test]
+fn a_new_listing_counts_even_when_etcd_was_restored_from_a_backup() {
+    let store = listed(&[("a", "100")]);
+    store.on(Event::<ConfigMap>::Init, view);
+    assert_eq!(store.on(Event::InitApply(object("a", "40")), view).len(), 1);
+    store.note(&object("a", "45"), view);
+    assert!(store.on(Event::Apply(object("a", "42")), view).is_empty(), "late news is late again");
+    assert_eq!(store.get(&key("a")), Some("45".to_owned()));
+}
+
+#[test]
 fn an_answer_that_comes_after_the_deletion_brings_nothing_back() {
     let store = listed(&[("a", "5")]);
     store.on(Event::Delete(object("a", "7")), view);

@@ -74,7 +74,7 @@ fn a_cluster_that_answers_again_works_again_without_a_new_start() {
 fn another_cluster_behind_the_same_address_ends_all_work() {
     let mut session = running();
     let actions = session.on(answered(Verdict::Mismatch { pinned: ClusterUid::new("other") }), START, 1.0);
-    assert_eq!(actions[0], Action::StopWork);
+    assert_eq!(actions[0], Action::AbortWork, "nothing may be written there any more");
     assert_eq!(session.state(), State::Rejected);
 }
 
@@ -85,6 +85,35 @@ fn a_task_that_ends_starts_the_session_over() {
     assert_eq!(actions[0], Action::StopWork);
     assert_eq!(session.state(), State::Connecting);
     assert_eq!(session.on(Event::TimerFired, START, 1.0), [Action::Probe]);
+}
+
+#[test]
+fn a_session_that_breaks_each_time_is_started_over_less_and_less_often() {
+    let mut session = running();
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let actions = session.on(Event::TaskEnded { task: "watch".to_owned() }, START, 1.0);
+        let Some(Action::SetTimer(wait)) = actions.last() else { panic!("{actions:?}") };
+        waits.push(wait.as_secs());
+        session.on(answered(Verdict::Pinned), START, 1.0);
+        session.on(Event::CrdsChecked(Crds::UpToDate), START, 1.0);
+        session.on(Event::SyncChanged { missing: None }, START, 1.0);
+    }
+    assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
+    session.on(answered(Verdict::Pinned), START + SignedDuration::from_secs(61), 1.0);
+    let actions = session.on(Event::TaskEnded { task: "watch".to_owned() }, START, 1.0);
+    assert_eq!(actions.last(), Some(&Action::SetTimer(Duration::from_secs(5))));
+}
+
+#[test]
+fn a_trouble_that_stays_is_not_hidden_by_the_next_try() {
+    let (mut session, _) = Session::start(START);
+    session.on(answered(Verdict::Pinned), START, 1.0);
+    let trouble = Crds::ForeignOwner("somebody".to_owned());
+    session.on(Event::CrdsChecked(trouble.clone()), START, 1.0);
+    session.on(Event::TimerFired, START, 1.0);
+    assert_eq!(session.on(answered(Verdict::Pinned), START, 1.0), [Action::InstallCrds]);
+    assert_eq!(*session.crds(), trouble);
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -115,7 +144,7 @@ proptest! {
             for action in &actions {
                 match action {
                     Action::StartWork => { prop_assert!(!working); working = true; }
-                    Action::StopWork => { prop_assert!(working); working = false; }
+                    Action::StopWork | Action::AbortWork => { prop_assert!(working); working = false; }
                     Action::HoldWork | Action::ResumeWork => prop_assert!(working),
                     Action::Probe | Action::InstallCrds => waiting = true,
                     Action::SetTimer(delay) => { prop_assert!(*delay >= Duration::from_millis(500)); waiting = true; }
