@@ -15,10 +15,12 @@ mod primary;
 mod report;
 mod sources;
 
+pub use children::HubClaim;
+
 /// The IRIS workload.
 pub struct IrisWorkload {
     /// Who this hub is: written on every object that it makes.
-    pub hub_id: Arc<str>,
+    pub hub: Arc<HubClaim>,
 }
 
 impl Workload for IrisWorkload {
@@ -32,8 +34,8 @@ impl Workload for IrisWorkload {
 
     fn engage(&self, cluster: &Engagement) -> Vec<Arc<dyn Reconciler>> {
         vec![
-            Arc::new(iriscluster::IrisClusterReconciler::new(cluster.clone(), self.hub_id.clone())),
-            Arc::new(iris::IrisReconciler::new(cluster.clone(), self.hub_id.clone())),
+            Arc::new(iriscluster::IrisClusterReconciler::new(cluster.clone(), self.hub.clone())),
+            Arc::new(iris::IrisReconciler::new(cluster.clone(), self.hub.clone())),
         ]
     }
 }

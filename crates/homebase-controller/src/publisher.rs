@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
 use crate::registry::Cluster;
+use crate::store::Change;
 
 pub(crate) mod status;
 
@@ -87,6 +88,11 @@ impl Listener<WorkCluster> for Feed {
     fn event(&mut self, event: Event<WorkCluster>) {
         let listed = matches!(event, Event::InitDone);
         for change in self.hub.work_clusters.on(event, view) {
+            // A status that somebody else wrote is set right with the next news of the cluster, not at once: two
+            // hubs that overlap during an upgrade would answer each other without end.
+            if is_status_only(&change) {
+                continue;
+            }
             if let Ok(id) = change.key.name.parse() {
                 self.hub.publish(&id);
             }
@@ -99,6 +105,11 @@ impl Listener<WorkCluster> for Feed {
     fn failure(&mut self, _: homebase_kube::Category, message: &str) {
         tracing::warn!(error = message, "WorkClusters cannot be watched; sessions go on");
     }
+}
+
+fn is_status_only(change: &Change<Published>) -> bool {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else { return false };
+    Published { status: None, ..before.clone() } == Published { status: None, ..after.clone() }
 }
 
 impl Publisher {
@@ -132,9 +143,9 @@ impl Publisher {
             {
                 self.write_status(&key, &cluster, published).await
             }
-            // Its registration is gone, or it belongs to an earlier one of the same name: its pin and its
-            // history end with that.
-            (_, Some(published)) => self.remove(&key, &published).await,
+            // It belongs to another registration of the same name: its pin and its history end with that.
+            (Some(_), Some(published)) => self.remove_superseded(&key, &published).await,
+            (None, Some(published)) => self.remove_unregistered(&key, &published).await,
             (Some(cluster), None) => self.create(&key, &cluster).await,
             (None, None) => Ok(()),
         }
@@ -186,8 +197,23 @@ impl Publisher {
         Ok(())
     }
 
+    /// Removes a `WorkCluster` that stands in the way of another registration's.
+    async fn remove_superseded(&self, key: &ObjectKey, published: &Published) -> Result<(), WriteError> {
+        if !published.managed {
+            tracing::warn!(
+                cluster = key.name,
+                "a WorkCluster of this name was not made by the hub: delete it"
+            );
+            return Ok(());
+        }
+        if !published.deleting {
+            apply::delete_exact::<WorkCluster>(&self.home, key, &published.uid, Dependents::Delete).await?;
+        }
+        Ok(())
+    }
+
     /// Removes a `WorkCluster` whose registration is gone, after a look at the Secret itself.
-    async fn remove(&self, key: &ObjectKey, published: &Published) -> Result<(), WriteError> {
+    async fn remove_unregistered(&self, key: &ObjectKey, published: &Published) -> Result<(), WriteError> {
         if !published.managed || published.deleting {
             return Ok(());
         }

@@ -238,6 +238,9 @@ impl Driver {
             Ok(Identity { uid, latency }) => {
                 counters.probes_succeeded.fetch_add(1, Ordering::Relaxed);
                 let verdict = self.judge(&uid);
+                if let Some(work) = &self.work {
+                    work.board().answered(self.session.failure().is_some());
+                }
                 if !std::mem::replace(&mut self.version_known, true) {
                     let client = self.client.clone();
                     self.operations.spawn(async move { Done::Version(fetch_version(&client).await) });

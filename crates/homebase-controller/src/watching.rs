@@ -45,6 +45,20 @@ impl SyncBoard {
         self.changed.notify_one();
     }
 
+    /// Takes note that the cluster answers. `again` says that it did not before: what failed meanwhile is
+    /// forgotten, for nothing tells of a watch that was resumed, and one that was not will fail anew.
+    pub fn answered(&self, again: bool) {
+        if again {
+            let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            for progress in progress.values_mut() {
+                progress.failures = 0;
+                progress.last_failure = None;
+            }
+        }
+        // Failures grow old by themselves too, so have somebody look.
+        self.changed.notify_one();
+    }
+
     /// In words, which kinds are not in sync; none when all are.
     pub fn missing(&self) -> Option<String> {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,6 +16,11 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The namespace whose UID stands for the cluster: every cluster has it, and nobody can re-create it.
 const IDENTITY_NAMESPACE: &str = "kube-system";
 
+/// The longest UID that is believed: Kubernetes' own have 36 characters.
+const MAX_UID: usize = 64;
+/// As much of a version as is shown: it becomes a metric label.
+const MAX_VERSION: usize = 64;
+
 /// The cluster's identity could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchIdentityError {
@@ -25,8 +30,8 @@ pub enum FetchIdentityError {
     /// There was no answer in time.
     #[error("no answer from the apiserver within {} s", PROBE_TIMEOUT.as_secs())]
     AwaitAnswer,
-    /// The namespace has no UID, which no Kubernetes apiserver does.
-    #[error("namespace {IDENTITY_NAMESPACE} has no UID")]
+    /// The namespace has no UID, or nonsense for one, which no Kubernetes apiserver does.
+    #[error("namespace {IDENTITY_NAMESPACE} has no proper UID")]
     ReadUid,
     /// The version could not be read.
     #[error("read the server's version")]
@@ -61,7 +66,9 @@ pub async fn fetch_identity(client: &Client) -> Result<Identity, FetchIdentityEr
         .await
         .map_err(|_| FetchIdentityError::AwaitAnswer)?
         .map_err(|error| FetchIdentityError::ReadNamespace(Box::new(error)))?;
-    let uid = namespace.metadata.uid.filter(|uid| !uid.is_empty()).ok_or(FetchIdentityError::ReadUid)?;
+    let is_uid =
+        |uid: &String| (1..=MAX_UID).contains(&uid.len()) && uid.chars().all(|c| c.is_ascii_graphic());
+    let uid = namespace.metadata.uid.filter(is_uid).ok_or(FetchIdentityError::ReadUid)?;
     Ok(Identity { uid: ClusterUid::new(uid), latency: started.elapsed() })
 }
 
@@ -71,5 +78,5 @@ pub async fn fetch_version(client: &Client) -> Result<String, FetchIdentityError
         .await
         .map_err(|_| FetchIdentityError::AwaitAnswer)?
         .map_err(|error| FetchIdentityError::ReadVersion(Box::new(error)))?;
-    Ok(version.git_version)
+    Ok(version.git_version.chars().filter(char::is_ascii_graphic).take(MAX_VERSION).collect())
 }

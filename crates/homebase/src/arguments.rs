@@ -49,6 +49,11 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) allow_loopback_destinations: bool,
 
+    /// ID of another hub whose objects this one takes over; may be given several times. Only for a hub that has
+    /// ended for good: two hubs that write the same objects would undo each other's work.
+    #[arg(long, value_name = "HUB_ID")]
+    pub(crate) take_over: Vec<String>,
+
     /// Requests that each work cluster is sent within one second, at most.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) cluster_qps: u64,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use homebase_controller::metrics::Metrics;
-use homebase_controller::operators::IrisWorkload;
+use homebase_controller::operators::{HubClaim, IrisWorkload};
 use homebase_controller::{Hub, HubSettings};
 use homebase_http::{Check, Health, HttpState};
 use homebase_kube::home::home_client;
@@ -72,7 +72,8 @@ async fn run_hub(settings: Settings, started: Started, stop: CancellationToken) 
         identity = prepare(&home, &settings.namespace) => identity,
     };
     tracing::info!(hub_id = identity.hub_id, namespace = settings.namespace, "home cluster is ready");
-    let workload = IrisWorkload { hub_id: identity.hub_id.clone().into() };
+    let claim = HubClaim { id: identity.hub_id.clone(), take_over: settings.take_over };
+    let workload = IrisWorkload { hub: Arc::new(claim) };
     let hub_settings = HubSettings {
         namespace: settings.namespace,
         instance: settings.instance,

@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) instance: String,
     pub(crate) destinations: DestinationPolicy,
     pub(crate) limits: ClientLimits,
+    pub(crate) take_over: Vec<String>,
     pub(crate) logging: Logging,
 }
 
@@ -67,6 +68,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         http_address,
         instance,
         allow_loopback_destinations,
+        take_over,
         cluster_qps,
         cluster_max_in_flight,
         log_format,
@@ -98,6 +100,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         instance,
         destinations: DestinationPolicy { allow_loopback: allow_loopback_destinations },
         limits: ClientLimits { max_in_flight: cluster_max_in_flight, requests_per_second: cluster_qps },
+        take_over,
         logging: Logging { format: log_format, filter: log_level },
     })
 }

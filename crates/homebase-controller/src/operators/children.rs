@@ -18,6 +18,22 @@ use crate::store::{Change, Store};
 #[cfg(test)]
 mod tests;
 
+/// Who this hub is, and whose objects it may write besides its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HubClaim {
+    /// The ID of this hub.
+    pub id: String,
+    /// The IDs of hubs whose objects this one takes over.
+    pub take_over: Vec<String>,
+}
+
+impl HubClaim {
+    /// Whether an object that bears this hub ID may be written. One without any was never claimed.
+    fn may_write(&self, hub: Option<&str>) -> bool {
+        hub.is_none_or(|hub| hub == self.id || self.take_over.iter().any(|taken| taken == hub))
+    }
+}
+
 /// What is known of a child: a view of it, and a mark that tells whether somebody changed it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Child<V> {
@@ -25,6 +41,8 @@ pub(super) struct Child<V> {
     pub(super) owner: Option<Owner>,
     pub(super) deleting: bool,
     pub(super) view: V,
+    /// The hub that wrote it.
+    hub: Option<String>,
     mark: Option<Fingerprint>,
 }
 
@@ -56,6 +74,11 @@ pub(super) enum EnsureError {
          needs the name"
     )]
     KeepForeign { kind: String, key: ObjectKey },
+    #[error(
+        "{kind} {key} was written by another hub ({hub}), so it is left alone: end that hub's registration of this \
+         cluster and start this hub with --take-over {hub}"
+    )]
+    KeepOtherHubs { kind: String, key: ObjectKey, hub: String },
     #[error("mark {kind} {key}")]
     MarkObject {
         kind: String,
@@ -74,6 +97,9 @@ impl From<EnsureError> for ReconcileError {
             // Nothing tells of the change of an object that is not ours, so look again now and then.
             EnsureError::KeepForeign { .. } => {
                 Self { category: "NameTaken", retry: Retry::Backoff, source: Box::new(error) }
+            }
+            EnsureError::KeepOtherHubs { .. } => {
+                Self { category: "OtherHub", retry: Retry::Backoff, source: Box::new(error) }
             }
             EnsureError::MarkObject { .. } => {
                 Self { category: "Other", retry: Retry::AfterChange, source: Box::new(error) }
@@ -95,7 +121,7 @@ pub(super) enum Foreign {
 pub(super) struct Children<K, V> {
     pub(super) store: Store<Child<V>>,
     sent: Mutex<HashMap<ObjectKey, Sent>>,
-    hub_id: Arc<str>,
+    hub: Arc<HubClaim>,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -104,8 +130,8 @@ where
     K: Object,
     V: Clone + PartialEq + Send + Sync + for<'a> From<&'a K> + 'static,
 {
-    pub(super) fn new(hub_id: Arc<str>) -> Self {
-        Self { store: Store::default(), sent: Mutex::default(), hub_id, kind: PhantomData }
+    pub(super) fn new(hub: Arc<HubClaim>) -> Self {
+        Self { store: Store::default(), sent: Mutex::default(), hub, kind: PhantomData }
     }
 
     /// The watch of these children. `on_change` is called for a complete listing too, with no changes.
@@ -142,7 +168,7 @@ where
         foreign: Foreign,
     ) -> Result<Option<V>, EnsureError> {
         let key = key_of(&wanted);
-        wanted.annotations_mut().insert(annotations::HUB_ID.to_owned(), self.hub_id.to_string());
+        wanted.annotations_mut().insert(annotations::HUB_ID.to_owned(), self.hub.id.clone());
         let mark = Fingerprint::of(&wanted).map_err(|source| EnsureError::MarkObject {
             kind: K::kind(&()).into_owned(),
             key: key.clone(),
@@ -152,15 +178,26 @@ where
         let known = self.store.get(&key);
         match &known {
             Some(known) if self.is_sent(&key, mark, known) => return Ok(None),
-            Some(known) if is_ours(known.owner.as_ref(), owner_uid.as_deref()) => {}
+            Some(known) if !self.hub.may_write(known.hub.as_deref()) => {
+                return Self::keep_other_hubs(key, known.hub.as_deref(), foreign);
+            }
+            Some(known) if is_ours(known.owner.as_ref(), owner_uid.as_deref()) => {
+                // Should another object have this name by now, the apiserver answers 409 instead of changing it.
+                wanted.meta_mut().uid = Some(known.uid.clone());
+            }
             // Our labels are on it and another owner: to apply it would take it from that one.
-            Some(_) => return Err(Self::keep(key)),
-            None => {
+            Some(known) if known.owner.is_some() => return Err(Self::keep(key)),
+            _ => {
                 // The watch sees only what carries our label, so ask for what may lack it.
                 let found: Option<K> = apply::fetch(&engagement.client, &key).await?;
                 if let Some(found) = found {
-                    let ours =
-                        owner_uid.is_some() && is_ours(controller(&found).as_ref(), owner_uid.as_deref());
+                    let ours = owner_uid.is_some()
+                        && (is_ours(controller(&found).as_ref(), owner_uid.as_deref())
+                            || is_orphan(&found, &wanted));
+                    let hub = hub_of(&found);
+                    if ours && !self.hub.may_write(hub.as_deref()) {
+                        return Self::keep_other_hubs(key, hub.as_deref(), foreign);
+                    }
                     match foreign {
                         _ if ours => {}
                         Foreign::Accept => return Ok(None),
@@ -175,6 +212,22 @@ where
         let sent = Sent { wanted: mark, became: child.mark, uid: child.uid };
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).insert(key, sent);
         Ok(Some(child.view))
+    }
+
+    /// Another hub's object is left alone; a shared one may be used as that hub made it.
+    fn keep_other_hubs(
+        key: ObjectKey,
+        hub: Option<&str>,
+        foreign: Foreign,
+    ) -> Result<Option<V>, EnsureError> {
+        match foreign {
+            Foreign::Accept => Ok(None),
+            Foreign::Refuse => Err(EnsureError::KeepOtherHubs {
+                kind: K::kind(&()).into_owned(),
+                key,
+                hub: hub.unwrap_or_default().to_owned(),
+            }),
+        }
     }
 
     fn keep(key: ObjectKey) -> EnsureError {
@@ -193,6 +246,15 @@ where
         sent.retain(|key, _| self.store.get(key).is_some());
     }
 
+    /// Whether an object as it is now is the child that is to go: exactly this one, still the owner's, ours.
+    pub(super) fn is_removable(&self, found: &K, uid: &str, owner_uid: Option<&str>) -> bool {
+        found.uid().as_deref() == Some(uid)
+            && found.meta().deletion_timestamp.is_none()
+            && found.labels().get(labels::MANAGED_BY).is_some_and(|by| by == labels::MANAGED_BY_HOMEBASE)
+            && is_ours(controller(found).as_ref(), owner_uid)
+            && self.hub.may_write(hub_of(found).as_deref())
+    }
+
     /// Deletes a child after a look at it: exactly this one, and only while it still is the owner's.
     pub(super) async fn remove(
         &self,
@@ -203,13 +265,7 @@ where
         dependents: Dependents,
     ) -> Result<bool, WriteError> {
         let found: Option<K> = apply::fetch(&engagement.client, key).await?;
-        let is_same = found.is_some_and(|found| {
-            found.uid().as_deref() == Some(uid)
-                && found.meta().deletion_timestamp.is_none()
-                && found.labels().get(labels::MANAGED_BY).is_some_and(|by| by == labels::MANAGED_BY_HOMEBASE)
-                && is_ours(controller(&found).as_ref(), owner_uid)
-        });
-        if !is_same {
+        if !found.is_some_and(|found| self.is_removable(&found, uid, owner_uid)) {
             return Ok(false);
         }
         apply::delete_exact::<K>(&engagement.client, key, uid, dependents).await
@@ -227,6 +283,20 @@ fn is_ours(owner: Option<&Owner>, wanted: Option<&str>) -> bool {
     owner.map(|owner| owner.uid.as_str()) == wanted
 }
 
+/// Whether an object is what `wanted` was before somebody took its owner away, by hand or by deleting that with its
+/// dependents orphaned: all our marks are on it, and it has no owner. To refuse it would ask users to delete what
+/// holds their pods.
+fn is_orphan<K: Resource>(found: &K, wanted: &K) -> bool {
+    found.owner_references().is_empty()
+        && hub_of(found).is_some()
+        && hub_of(found) == hub_of(wanted)
+        && wanted.labels().iter().all(|(key, value)| found.labels().get(key) == Some(value))
+}
+
+fn hub_of<K: Resource>(object: &K) -> Option<String> {
+    object.annotations().get(annotations::HUB_ID).cloned()
+}
+
 fn controller<K: Resource>(object: &K) -> Option<Owner> {
     object.owner_references().iter().find(|owner| owner.controller == Some(true)).map(Owner::from)
 }
@@ -241,6 +311,7 @@ where
         owner: controller(object),
         deleting: object.meta().deletion_timestamp.is_some(),
         view: V::from(object),
+        hub: hub_of(object),
         mark: mark(object),
     }
 }

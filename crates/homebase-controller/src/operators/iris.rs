@@ -17,10 +17,10 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::core::DeserializeGuard;
 use kube::{Resource as _, ResourceExt as _};
 
-use super::children::{Children, Foreign, owner_of};
+use super::children::{Children, Foreign, HubClaim, owner_of};
 use super::gate::Gate;
 use super::primary::Primary;
-use super::report::{failure_of, send};
+use super::report::{failure_of, is_news, send};
 use crate::reconcile::{Engagement, Enqueue, Outcome, ReconcileError, Reconciler, Tally, Watch};
 use crate::store::Store;
 
@@ -32,8 +32,8 @@ pub(super) struct IrisReconciler {
 }
 
 impl IrisReconciler {
-    pub(super) fn new(engagement: Engagement, hub_id: Arc<str>) -> Self {
-        Self { engagement, objects: Store::default(), deployments: Children::new(hub_id) }
+    pub(super) fn new(engagement: Engagement, hub: Arc<HubClaim>) -> Self {
+        Self { engagement, objects: Store::default(), deployments: Children::new(hub) }
     }
 
     fn is_synced(&self) -> bool {
@@ -78,8 +78,8 @@ impl IrisReconciler {
                 return Ok(Outcome::Done);
             }
         };
-        let plan = iris::plan(&validated, &found);
-        let answered = match self.apply(iris, &plan).await {
+        let mut plan = iris::plan(&validated, &found);
+        let answered = match self.apply(iris, &mut plan).await {
             Ok(answered) => answered,
             Err(error) => return Err(self.tell_failure(key, iris, error).await),
         };
@@ -93,20 +93,26 @@ impl IrisReconciler {
         Ok(Outcome::Done)
     }
 
-    /// Sends a plan; returns the Deployment as the apiserver answered it, when it had to be sent.
+    /// Sends a plan, and leaves of its deletions those that really deleted something. Returns the Deployment as
+    /// the apiserver answered it, when it had to be sent.
     async fn apply(
         &self,
         iris: &Iris,
-        plan: &iris::Plan,
+        plan: &mut iris::Plan,
     ) -> Result<Option<ObservedDeployment>, ReconcileError> {
         let iris::Plan { deployment, delete, change: _ } = plan;
         let answered = self.deployments.ensure(&self.engagement, deployment.clone(), Foreign::Refuse).await?;
         let namespace = iris.namespace().unwrap_or_default();
-        for surplus in delete {
+        for surplus in std::mem::take(delete) {
             let key = ObjectKey::new(&namespace, &surplus.name);
-            self.deployments
-                .remove(&self.engagement, &key, &surplus.uid, iris.uid().as_deref(), Dependents::Delete)
+            let uid = iris.uid();
+            let removed = self
+                .deployments
+                .remove(&self.engagement, &key, &surplus.uid, uid.as_deref(), Dependents::Delete)
                 .await?;
+            if removed {
+                delete.push(surplus);
+            }
         }
         Ok(answered)
     }
@@ -114,7 +120,8 @@ impl IrisReconciler {
     async fn tell_failure(&self, key: &ObjectKey, iris: &Iris, error: ReconcileError) -> ReconcileError {
         let failure = failure_of(&error);
         let status = iris::failed_status(iris, failure, &error.message(), Timestamp::now());
-        if iris.status.as_ref() != Some(&status) {
+        let known = iris.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        if is_news(failure, known, &status.conditions) {
             if failure != Failure::Transient {
                 let regarding = iris.object_ref(&());
                 self.engagement

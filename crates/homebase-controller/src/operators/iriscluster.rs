@@ -22,10 +22,10 @@ use kube::api::ListParams;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Api, Resource as _, ResourceExt as _};
 
-use super::children::{Child, Children, owner_of};
+use super::children::{Child, Children, HubClaim, owner_of};
 use super::gate::Gate;
 use super::primary::Primary;
-use super::report::{failure_of, send};
+use super::report::{failure_of, is_news, send};
 use super::sources::{Source, Sources};
 use crate::reconcile::{Engagement, Enqueue, ObjectTally, Outcome, ReconcileError, Reconciler, Tally, Watch};
 use crate::store::{Change, Store};
@@ -33,6 +33,7 @@ use crate::store::{Change, Store};
 mod apply_plan;
 mod dereference;
 
+use apply_plan::Done;
 use dereference::{MirrorPod, Uninspected};
 
 /// The reconciler of one cluster.
@@ -54,14 +55,14 @@ fn source_key(cluster: &IrisCluster) -> Option<ObjectKey> {
 }
 
 impl IrisClusterReconciler {
-    pub(super) fn new(engagement: Engagement, hub_id: Arc<str>) -> Self {
+    pub(super) fn new(engagement: Engagement, hub: Arc<HubClaim>) -> Self {
         let (sources, requests) = Sources::new();
         Self {
             engagement,
             objects: Store::default(),
-            stateful_sets: Children::new(hub_id.clone()),
-            services: Children::new(hub_id.clone()),
-            config_maps: Children::new(hub_id),
+            stateful_sets: Children::new(hub.clone()),
+            services: Children::new(hub.clone()),
+            config_maps: Children::new(hub),
             pods: Store::default(),
             sources,
             requests: Mutex::new(Some(requests)),
@@ -127,9 +128,11 @@ impl IrisClusterReconciler {
         cluster: &IrisCluster,
         validated: &cluster::ValidatedCluster,
     ) -> Result<Outcome, ReconcileError> {
-        let plan = cluster::plan(validated);
+        let mut plan = cluster::plan(validated);
+        let Done { outcome, answered, pruned } = self.apply(cluster, &plan).await?;
+        // Only what was really done is told of.
+        plan.prune.retain(|child| pruned.contains(&child.uid));
         let events = cluster::events(validated, &plan);
-        let (outcome, answered) = self.apply(cluster, &plan).await?;
         let mut observed = self.observe_stateful_sets(cluster);
         observed.extend(answered);
         let applied = plan.applied(observed);
@@ -175,10 +178,13 @@ impl IrisClusterReconciler {
     ) -> ReconcileError {
         let failure = failure_of(&error);
         let status = cluster::failed_status(cluster, failure, &error.message(), Timestamp::now());
-        let is_news = cluster.status.as_ref() != Some(&status);
+        let known = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        if !is_news(failure, known, &status.conditions) {
+            return error;
+        }
         // The error itself is what counts; that it could not be told shows in the figures of requests.
         drop(self.tell(key, cluster, &status).await);
-        if is_news && failure != Failure::Transient {
+        if failure != Failure::Transient {
             let regarding = cluster.object_ref(&());
             self.engagement
                 .events

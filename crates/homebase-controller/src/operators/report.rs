@@ -4,13 +4,14 @@ use homebase_iris::Failure;
 use homebase_iris::PlannedEvent;
 use homebase_kube::event::Severity;
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::reconcile::{Engagement, ReconcileError};
 
 /// How a failure reads in a status. The category is one of a closed list of words.
 pub(super) fn failure_of(error: &ReconcileError) -> Failure {
     match error.category {
-        "NameTaken" => Failure::FieldConflict,
+        "NameTaken" | "OtherHub" => Failure::FieldConflict,
         "Forbidden" => Failure::Forbidden,
         "Invalid"
             if error.message().contains("updates to statefulset spec")
@@ -21,6 +22,17 @@ pub(super) fn failure_of(error: &ReconcileError) -> Failure {
         "Invalid" => Failure::ObjectRefused,
         _ => Failure::Transient,
     }
+}
+
+/// Whether a failure is worth a write. The words of a passing one may differ with every try (a port, a time):
+/// to write them each time would be a write for every try, and each write another try.
+pub(super) fn is_news(failure: Failure, known: &[Condition], new: &[Condition]) -> bool {
+    if failure != Failure::Transient {
+        return known != new;
+    }
+    let finding =
+        |c: &Condition| (c.type_.clone(), c.status.clone(), c.reason.clone(), c.observed_generation);
+    known.iter().map(finding).ne(new.iter().map(finding))
 }
 
 /// Sends events on a resource.

@@ -26,6 +26,9 @@ mod tests;
 /// exact time.
 pub(super) const REFRESH: Duration = Duration::from_secs(300);
 
+/// How long after a change the words of a trouble are followed: while it unfolds they say more and more.
+const FRESH_TROUBLE: Duration = Duration::from_secs(30);
+
 /// The status that is to be written; none when the one that is there says it already.
 pub(super) fn next(
     previous: &WorkClusterStatus,
@@ -42,6 +45,9 @@ pub(super) fn next(
         uid: cluster.secret.uid.clone(),
         resource_version: cluster.secret.resource_version.clone(),
     });
+    if is_restart(previous, cluster) {
+        return None;
+    }
     let found = match cluster.view() {
         View::Unusable(unusable) => {
             next.state = Some(SessionState::Rejected);
@@ -68,6 +74,17 @@ pub(super) fn next(
         }
     }
     worth_a_write(previous, &next, now).then_some(next)
+}
+
+/// A session that has just begun knows nothing yet. What an earlier one put on record, as before a restart of
+/// the hub, stands until this one has had its first answer, or has had none.
+fn is_restart(previous: &WorkClusterStatus, cluster: &Cluster) -> bool {
+    let is_same = previous.observed_secret.as_ref().is_some_and(|secret| secret.uid == cluster.secret.uid);
+    let is_new = match cluster.view() {
+        View::Session(session) => session.verdict().is_none() && session.failure().is_none(),
+        View::Unusable(_) => false,
+    };
+    is_same && is_new && previous.last_seen.is_some()
 }
 
 /// A condition of which nothing is known any more: it is neither true nor false.
@@ -107,10 +124,15 @@ fn of_session(next: &mut WorkClusterStatus, session: &Session, tallies: &[Tally]
     }
 }
 
-/// A difference in anything but times and latency, or times that have grown old.
+/// A difference in anything but times, latency and mere words, or times that have grown old.
 fn worth_a_write(previous: &WorkClusterStatus, next: &WorkClusterStatus, now: Timestamp) -> bool {
     if timeless(previous) != timeless(next) {
         return true;
+    }
+    if in_words(previous) != in_words(next) {
+        // The words of a standing trouble may differ with every probe. Each would be a write, so they have to wait.
+        let written = previous.conditions.iter().map(|condition| condition.last_transition_time.0).max();
+        return written.is_none_or(|written| now.duration_since(written).unsigned_abs() <= FRESH_TROUBLE);
     }
     let (Some(told), Some(seen)) = (&previous.last_seen, &next.last_seen) else {
         return previous.last_seen != next.last_seen;
@@ -124,6 +146,11 @@ fn timeless(status: &WorkClusterStatus) -> WorkClusterStatus {
     let never = || Time(Timestamp::UNIX_EPOCH);
     status.last_seen = None;
     status.latency_milliseconds = None;
+    // Two hubs that overlap during an upgrade would write it in turns.
+    status.owner = None;
+    for condition in &mut status.conditions {
+        condition.message.clear();
+    }
     if let Some(identity) = &mut status.identity {
         identity.observed_at = never();
     }
@@ -136,6 +163,10 @@ fn timeless(status: &WorkClusterStatus) -> WorkClusterStatus {
     status
 }
 
+fn in_words(status: &WorkClusterStatus) -> Vec<&str> {
+    status.conditions.iter().map(|condition| condition.message.as_str()).collect()
+}
+
 /// The Event that a new status is worth: one for each time that readiness, or its reason, changes.
 pub(super) fn event(
     previous: &WorkClusterStatus,
@@ -143,8 +174,7 @@ pub(super) fn event(
 ) -> Option<(Severity, String, String)> {
     let before = find_condition::<Ready>(&previous.conditions);
     let after = find_condition::<Ready>(&next.conditions)?;
-    let same =
-        |a: &Condition, b: &Condition| a.status == b.status && a.reason == b.reason && a.message == b.message;
+    let same = |a: &Condition, b: &Condition| a.status == b.status && a.reason == b.reason;
     if after.status == ConditionStatus::Unknown.as_str() || before.is_some_and(|before| same(before, after)) {
         return None;
     }

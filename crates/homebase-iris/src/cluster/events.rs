@@ -4,6 +4,7 @@ use homebase_api::IrisCluster;
 use homebase_api::conditions::find_condition;
 use homebase_api::conditions::iris::SpecAccepted;
 
+use super::observed::{ChildKind, ObservedChild};
 use super::plan::{Plan, Stage};
 use super::status::refusal;
 use super::validated::ValidatedCluster;
@@ -30,10 +31,7 @@ pub fn events<S: Stage>(cluster: &ValidatedCluster, plan: &Plan<S>) -> Vec<Plann
             events.push(PlannedEvent::new(EventReason::Scaled, note));
         }
     }
-    for child in &plan.prune {
-        let note = format!("Deleted {} {}", child.kind, child.name);
-        events.push(PlannedEvent::new(EventReason::Deleted, note));
-    }
+    events.extend(plan.prune.iter().filter_map(|child| removed(cluster, child)));
     let told = cluster.previous.as_ref().map(|status| status.waiting.as_slice()).unwrap_or_default();
     for waiting in &plan.waiting {
         // Told once, not again for every pod that becomes ready meanwhile.
@@ -43,6 +41,20 @@ pub fn events<S: Stage>(cluster: &ValidatedCluster, plan: &Plan<S>) -> Vec<Plann
         }
     }
     events
+}
+
+/// A StatefulSet is scaled to zero first, and is deleted when its pods have ended: each is told when it happens.
+fn removed(cluster: &ValidatedCluster, child: &ObservedChild) -> Option<PlannedEvent> {
+    let ObservedChild { kind, name, uid: _ } = child;
+    let deleted = || PlannedEvent::new(EventReason::Deleted, format!("Deleted {kind} {name}"));
+    let set = cluster.found.stateful_sets.get(name).filter(|_| *kind == ChildKind::StatefulSet);
+    let Some(set) = set else { return Some(deleted()) };
+    if set.replicas > 0 {
+        let note = format!("Scaled StatefulSet {name} from {} to 0 replicas", set.replicas);
+        return Some(PlannedEvent::new(EventReason::Scaled, note));
+    }
+    let ended = set.current_replicas == 0 && set.observed_generation >= set.generation;
+    ended.then(deleted)
 }
 
 /// The event that tells of a refused spec, unless the status says the same already.

@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::{Owner, controller, is_ours, mark};
+use super::{HubClaim, Owner, controller, is_orphan, is_ours, mark};
 
 fn set() -> StatefulSet {
     let mut set = StatefulSet::default();
@@ -34,6 +34,13 @@ fn a_label_or_a_field_that_somebody_set_is_a_change() {
 }
 
 #[test]
+fn what_another_hub_wrote_is_not_ours_to_write_unless_it_is_taken_over() {
+    let ours = HubClaim { id: "ours".to_owned(), take_over: vec!["old".to_owned()] };
+    assert!(ours.may_write(None) && ours.may_write(Some("ours")) && ours.may_write(Some("old")));
+    assert!(!ours.may_write(Some("other")));
+}
+
+#[test]
 fn only_the_controller_counts_as_the_owner() {
     let mut child = set();
     let reference = |uid: &str, controller| OwnerReference {
@@ -46,4 +53,23 @@ fn only_the_controller_counts_as_the_owner() {
     assert!(is_ours(owner.as_ref(), Some("ours")));
     assert!(!is_ours(owner.as_ref(), Some("other")));
     assert!(!is_ours(None, Some("ours")) && is_ours(None, None));
+}
+
+#[test]
+fn only_what_has_all_our_marks_and_no_owner_is_an_orphan_of_ours() {
+    let marked = |hub: &str, name: &str| {
+        let mut set = set();
+        set.metadata.annotations =
+            Some([(homebase_api::annotations::HUB_ID.to_owned(), hub.to_owned())].into());
+        set.metadata.labels = Some([(homebase_api::labels::NAME.to_owned(), name.to_owned())].into());
+        set
+    };
+    let wanted = marked("a", "iris");
+    assert!(is_orphan(&marked("a", "iris"), &wanted));
+    assert!(!is_orphan(&marked("b", "iris"), &wanted), "of another hub");
+    assert!(!is_orphan(&marked("a", "other"), &wanted), "of another cluster");
+    assert!(!is_orphan(&set(), &set()), "of nobody");
+    let mut owned = marked("a", "iris");
+    owned.metadata.owner_references = Some(vec![OwnerReference::default()]);
+    assert!(!is_orphan(&owned, &wanted), "somebody else's");
 }

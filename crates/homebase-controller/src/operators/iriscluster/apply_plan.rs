@@ -1,7 +1,7 @@
 //! The fourth step of a reconcile: sends what a plan says, in its order, and removes what it says to remove. It
 //! has no choices of its own, and it never deletes a volume.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use homebase_api::{IrisCluster, labels};
@@ -21,16 +21,22 @@ use crate::reconcile::{Outcome, ReconcileError};
 /// How soon to look again at a StatefulSet whose pods are going away, in case its status is not what wakes us.
 const SCALE_DOWN_WAIT: Duration = Duration::from_secs(10);
 
-/// StatefulSets by name as the apiserver answered them.
-type Answered = BTreeMap<String, ObservedStatefulSet>;
+/// What the sending of a plan came to.
+pub(super) struct Done {
+    pub(super) outcome: Outcome,
+    /// StatefulSets that had to be sent, by name, as the apiserver answered them.
+    pub(super) answered: BTreeMap<String, ObservedStatefulSet>,
+    /// The UIDs of children that were deleted, or scaled to zero on their way there.
+    pub(super) pruned: BTreeSet<String>,
+}
 
 impl IrisClusterReconciler {
-    /// Sends a plan; returns the StatefulSets that had to be sent as the apiserver answered them.
+    /// Sends a plan.
     pub(super) async fn apply(
         &self,
         cluster: &IrisCluster,
         plan: &Plan<Prepared>,
-    ) -> Result<(Outcome, Answered), ReconcileError> {
+    ) -> Result<Done, ReconcileError> {
         let Plan {
             headless_service,
             service,
@@ -48,7 +54,7 @@ impl IrisClusterReconciler {
         for config_map in config_maps {
             self.config_maps.ensure(engagement, config_map.clone(), Foreign::Refuse).await?;
         }
-        let mut answered = Answered::new();
+        let mut answered = BTreeMap::new();
         for set in stateful_sets {
             let answer = self.stateful_sets.ensure(engagement, set.clone(), Foreign::Refuse).await?;
             answered.extend(answer.map(|answer| (set.name_any(), answer)));
@@ -57,13 +63,19 @@ impl IrisClusterReconciler {
         for label in mirror_labels {
             self.label(&namespace, label).await?;
         }
-        let mut outcome = Outcome::Done;
+        let mut done = Done { outcome: Outcome::Done, answered, pruned: BTreeSet::new() };
         for child in prune {
-            if self.remove(cluster, child).await? == Removal::UnderWay {
-                outcome = Outcome::After(SCALE_DOWN_WAIT);
+            match self.remove(cluster, child).await? {
+                Removal::Done => drop(done.pruned.insert(child.uid.clone())),
+                Removal::Begun => {
+                    done.pruned.insert(child.uid.clone());
+                    done.outcome = Outcome::After(SCALE_DOWN_WAIT);
+                }
+                Removal::UnderWay => done.outcome = Outcome::After(SCALE_DOWN_WAIT),
+                Removal::Void => {}
             }
         }
-        Ok((outcome, answered))
+        Ok(done)
     }
 
     async fn label(&self, namespace: &str, label: &MirrorLabel) -> Result<(), ReconcileError> {
@@ -82,7 +94,7 @@ impl IrisClusterReconciler {
         let ObservedChild { kind, name, uid } = child;
         let key = ObjectKey::new(cluster.namespace().unwrap_or_default(), name);
         let owner = cluster.uid();
-        match kind {
+        let removed = match kind {
             ChildKind::StatefulSet => return self.remove_stateful_set(cluster, &key, uid).await,
             ChildKind::Service => {
                 self.services
@@ -95,7 +107,7 @@ impl IrisClusterReconciler {
                     .await?
             }
         };
-        Ok(Removal::Done)
+        Ok(if removed { Removal::Done } else { Removal::Void })
     }
 
     /// Removes a StatefulSet in two steps, scaling to zero and then deleting with orphans: so its pods end one
@@ -108,32 +120,38 @@ impl IrisClusterReconciler {
     ) -> Result<Removal, ReconcileError> {
         let client = &self.engagement.client;
         let found: Option<StatefulSet> = apply::fetch(client, key).await?;
-        let Some(found) = found.filter(|set| set.uid().as_deref() == Some(uid)) else {
-            return Ok(Removal::Done);
-        };
+        let owner = cluster.uid();
+        let is_ours = |set: &StatefulSet| self.stateful_sets.is_removable(set, uid, owner.as_deref());
+        let Some(found) = found.filter(is_ours) else { return Ok(Removal::Void) };
         let wanted = found.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         if wanted > 0 {
             let version = found.resource_version().unwrap_or_default();
             let patch = json!({ "spec": { "replicas": 0 } });
             apply::patch_exact::<StatefulSet>(client, key, uid, &version, patch).await?;
-            return Ok(Removal::UnderWay);
+            return Ok(Removal::Begun);
         }
         let status = found.status.unwrap_or_default();
         let is_empty = status.replicas == 0 && status.observed_generation == found.metadata.generation;
         if !is_empty {
             return Ok(Removal::UnderWay);
         }
-        let owner = cluster.uid();
-        self.stateful_sets.remove(&self.engagement, key, uid, owner.as_deref(), Dependents::Orphan).await?;
-        Ok(Removal::Done)
+        let removed = self
+            .stateful_sets
+            .remove(&self.engagement, key, uid, owner.as_deref(), Dependents::Orphan)
+            .await?;
+        Ok(if removed { Removal::Done } else { Removal::Void })
     }
 }
 
 /// How far a removal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Removal {
-    /// It is gone.
+    /// It was deleted.
     Done,
-    /// It is going.
+    /// It was gone already, or is not ours to remove.
+    Void,
+    /// It was scaled to zero just now.
+    Begun,
+    /// Its pods are ending.
     UnderWay,
 }
