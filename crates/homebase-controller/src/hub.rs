@@ -3,8 +3,8 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use homebase_core::{ClusterId, ClusterUid, ObjectKey};
 use homebase_kube::client::ClientLimits;
@@ -32,6 +32,10 @@ const CONNECT_SLOTS: usize = 64;
 /// others.
 const SLOT_HOLD: Duration = Duration::from_millis(250);
 
+/// How often the loops of the hub come round when nothing happens …
+pub(crate) const BEAT: Duration = Duration::from_secs(10);
+/// … and how long one may not, before the hub counts as stuck: longer than any request to the home cluster takes.
+const STUCK: Duration = Duration::from_secs(90);
 /// How often to look whether an identity has been recorded: it happens once for each session and takes a write.
 const RECORD_POLL: Duration = Duration::from_millis(20);
 /// How long counted figures may lag behind in a `WorkCluster`: one write a second for each busy cluster at most.
@@ -80,6 +84,16 @@ pub struct Hub {
     publishing: Arc<WorkQueue<ClusterId>>,
     synced: AtomicBool,
     stopped: AtomicBool,
+    /// When the loops of the hub came round last, in milliseconds since it began.
+    beats: [AtomicU64; 2],
+    begun: Instant,
+}
+
+/// The loops whose standstill is the hub's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Loop {
+    Registrar,
+    Publisher,
 }
 
 struct Unobserved;
@@ -116,6 +130,8 @@ impl Hub {
             publishing: Arc::new(WorkQueue::new(Arc::new(Unobserved))),
             synced: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            beats: Default::default(),
+            begun: Instant::now(),
         })
     }
 
@@ -157,9 +173,18 @@ impl Hub {
         self.synced.load(Ordering::Acquire)
     }
 
-    /// Whether the tasks of the hub run.
+    /// Says that a loop came round.
+    pub(crate) fn beat(&self, which: Loop) {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.beats[which as usize].store(now, Ordering::Relaxed);
+    }
+
+    /// Whether the tasks of the hub run and make progress.
     pub fn is_running(&self) -> bool {
-        !self.stopped.load(Ordering::Acquire)
+        let is_stuck = |beat: &AtomicU64| {
+            self.begun.elapsed().saturating_sub(Duration::from_millis(beat.load(Ordering::Relaxed))) > STUCK
+        };
+        !self.stopped.load(Ordering::Acquire) && !self.beats.iter().any(is_stuck)
     }
 }
 

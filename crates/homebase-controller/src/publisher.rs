@@ -19,7 +19,7 @@ use kube::runtime::watcher::{Event, watcher};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::Hub;
+use crate::hub::{BEAT, Hub, Loop};
 use crate::registry::Cluster;
 use crate::store::Change;
 
@@ -70,10 +70,13 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
     let publisher = Publisher { events: Events::new(home.clone(), &hub.settings.instance), hub, home };
     let queue = publisher.hub.publishing().clone();
     let mut running = FuturesUnordered::new();
+    let mut beat = tokio::time::interval(BEAT);
     loop {
+        publisher.hub.beat(Loop::Publisher);
         tokio::select! {
             () = cancel.cancelled() => return,
             () = &mut watch => return,
+            _ = beat.tick() => {}
             Some(()) = running.next(), if !running.is_empty() => {}
             id = queue.take(), if running.len() < CONCURRENT_WRITES => running.push(publisher.work_on(id)),
         }

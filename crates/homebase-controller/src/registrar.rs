@@ -22,7 +22,7 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::hub::Hub;
+use crate::hub::{BEAT, Hub, Loop};
 use crate::metrics::RegistrationEvent;
 use crate::registration::{self, Registration};
 use crate::registry::{Cluster, View};
@@ -73,10 +73,13 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
         ending: HashMap::new(),
         told: HashMap::new(),
     };
+    let mut beat = tokio::time::interval(BEAT);
     loop {
+        registrar.hub.beat(Loop::Registrar);
         tokio::select! {
             () = cancel.cancelled() => break,
             () = &mut watch => break,
+            _ = beat.tick() => continue,
             () = changed.notified() => {}
             // Pins are read from there: without them a session could take a changed cluster for a new one.
             () = registrar.hub.work_clusters_listed.notified() => {}

@@ -17,6 +17,7 @@ use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::{Client, Config};
 use tower::{BoxError, Service, ServiceBuilder};
 
+use crate::bound::BoundLayer;
 use crate::destination::{CheckedResolver, DestinationPolicy, RefuseDestination};
 use crate::observe::{ObserveLayer, Observer};
 
@@ -107,6 +108,7 @@ pub fn build_client(
     let headers = config.extra_headers_layer().map_err(|_| BuildClientError::SetUpCredentials)?;
     let service = ServiceBuilder::new()
         .layer(ObserveLayer(observer))
+        .layer(BoundLayer)
         .rate_limit(limits.requests_per_second, Duration::from_secs(1))
         .concurrency_limit(limits.max_in_flight)
         .timeout(RESPONSE_TIMEOUT)

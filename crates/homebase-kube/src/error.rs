@@ -6,6 +6,7 @@ use std::io;
 
 use homebase_core::Retry;
 
+use crate::bound::BoundExceeded;
 use crate::destination::RefuseDestination;
 
 #[cfg(test)]
@@ -134,6 +135,12 @@ fn known_cause(cause: &(dyn StdError + 'static)) -> Option<Category> {
     }
     if cause.is::<rustls::Error>() {
         return Some(Category::Tls);
+    }
+    if let Some(exceeded) = cause.downcast_ref::<BoundExceeded>() {
+        return Some(match exceeded {
+            BoundExceeded::Answer | BoundExceeded::Event => Category::Malformed,
+            BoundExceeded::Pause | BoundExceeded::Silence => Category::ResponseTimeout,
+        });
     }
     cause.downcast_ref::<io::Error>().and_then(known_io)
 }

@@ -4,6 +4,7 @@
 //! It knows nothing of IRIS and decides nothing: callers say what to send.
 
 pub mod apply;
+pub mod bound;
 pub mod client;
 pub mod crd;
 pub mod destination;

@@ -20,6 +20,11 @@ pub trait Observer: Send + Sync + 'static {
     fn watch_activity(&self);
 }
 
+/// Whether a request asks for a watch.
+pub(crate) fn is_watch<B>(request: &Request<B>) -> bool {
+    request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"))
+}
+
 /// The layer; one for each client.
 #[derive(Clone)]
 pub(crate) struct ObserveLayer(pub(crate) Arc<dyn Observer>);
@@ -61,8 +66,7 @@ where
         let observer = self.observer.clone();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let is_watch =
-            request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"));
+        let is_watch = is_watch(&request);
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;

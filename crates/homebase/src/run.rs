@@ -102,7 +102,7 @@ fn endpoints(started: &Started) -> HttpState {
         }),
         live: Arc::new(move || {
             let running = for_live.get().is_none_or(|(hub, _)| hub.is_running());
-            check("hub", running, "its tasks have ended")
+            check("hub", running, "its tasks have ended or make no progress")
         }),
         ready: Arc::new(move || {
             let synced = for_ready.get().is_some_and(|(hub, _)| hub.is_synced() && hub.is_running());

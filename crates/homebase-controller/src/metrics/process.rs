@@ -10,8 +10,6 @@ use prometheus_client::registry::{Registry, Unit};
 
 /// Linux reports CPU time in these ticks, whatever the machine's own clock is.
 const TICKS_PER_SECOND: f64 = 100.0;
-/// The page size of every platform that the hub is built for.
-const PAGE_BYTES: u64 = 4096;
 
 #[derive(Debug)]
 struct ProcessCollector;
@@ -38,9 +36,16 @@ fn usage() -> Option<Usage> {
         cpu_seconds: (number(11)? + number(12)?) / TICKS_PER_SECOND,
         threads: memory(17)?,
         virtual_bytes: memory(20)?,
-        resident_bytes: memory(21)? * PAGE_BYTES,
+        resident_bytes: resident_bytes()?,
         start_ticks: number(19)?,
     })
+}
+
+/// `stat` counts pages, whose size differs between machines; `status` counts KiB everywhere.
+fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
 fn boot_seconds() -> Option<f64> {

@@ -31,7 +31,7 @@ pub fn events<S: Stage>(cluster: &ValidatedCluster, plan: &Plan<S>) -> Vec<Plann
             events.push(PlannedEvent::new(EventReason::Scaled, note));
         }
     }
-    events.extend(plan.prune.iter().filter_map(|child| removed(cluster, child)));
+    events.extend(plan.prune.iter().map(|child| removed(cluster, child)));
     let told = cluster.previous.as_ref().map(|status| status.waiting.as_slice()).unwrap_or_default();
     for waiting in &plan.waiting {
         // Told once, not again for every pod that becomes ready meanwhile.
@@ -43,18 +43,18 @@ pub fn events<S: Stage>(cluster: &ValidatedCluster, plan: &Plan<S>) -> Vec<Plann
     events
 }
 
-/// A StatefulSet is scaled to zero first, and is deleted when its pods have ended: each is told when it happens.
-fn removed(cluster: &ValidatedCluster, child: &ObservedChild) -> Option<PlannedEvent> {
+/// A StatefulSet is scaled to zero first, and deleted when its pods have ended. Who sends a plan leaves in it what was
+/// really done of the two.
+fn removed(cluster: &ValidatedCluster, child: &ObservedChild) -> PlannedEvent {
     let ObservedChild { kind, name, uid: _ } = child;
-    let deleted = || PlannedEvent::new(EventReason::Deleted, format!("Deleted {kind} {name}"));
     let set = cluster.found.stateful_sets.get(name).filter(|_| *kind == ChildKind::StatefulSet);
-    let Some(set) = set else { return Some(deleted()) };
-    if set.replicas > 0 {
-        let note = format!("Scaled StatefulSet {name} from {} to 0 replicas", set.replicas);
-        return Some(PlannedEvent::new(EventReason::Scaled, note));
+    match set.map_or(0, |set| set.replicas) {
+        0 => PlannedEvent::new(EventReason::Deleted, format!("Deleted {kind} {name}")),
+        pods => {
+            let note = format!("Scaled StatefulSet {name} from {pods} to 0 replicas");
+            PlannedEvent::new(EventReason::Scaled, note)
+        }
     }
-    let ended = set.current_replicas == 0 && set.observed_generation >= set.generation;
-    ended.then(deleted)
 }
 
 /// The event that tells of a refused spec, unless the status says the same already.
