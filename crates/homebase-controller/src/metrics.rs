@@ -56,6 +56,11 @@ struct EventLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RotationLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     code: String,
     method: String,
@@ -142,6 +147,7 @@ pub struct Metrics {
     work_time: Seconds<QueueLabels>,
     requests: Family<RequestLabels, Counter>,
     registrations: Family<EventLabel, Counter>,
+    rotations: Family<RotationLabel, Counter>,
     writes: Family<WriteLabels, Counter>,
 }
 
@@ -163,6 +169,7 @@ impl Metrics {
             work_time: seconds(),
             requests: Family::default(),
             registrations: Family::default(),
+            rotations: Family::default(),
             writes: Family::default(),
         };
         metrics.register_controller_runtime(registry);
@@ -230,6 +237,11 @@ impl Metrics {
         let own = registry.sub_registry_with_prefix("homebase");
         own.register("registration_events", "What happened to registrations", self.registrations.clone());
         own.register(
+            "credential_rotations",
+            "New kubeconfigs by what became of them",
+            self.rotations.clone(),
+        );
+        own.register(
             "writes",
             "Writes to work clusters that were answered with success",
             self.writes.clone(),
@@ -284,6 +296,12 @@ impl Metrics {
     /// Counts what happened to a registration.
     pub(crate) fn registration(&self, event: RegistrationEvent) {
         self.registrations.get_or_create(&EventLabel { event: event.as_str() }).inc();
+    }
+
+    /// Counts a new kubeconfig of a session that runs.
+    pub(crate) fn rotation(&self, accepted: bool) {
+        let result = if accepted { "accepted" } else { "rejected" };
+        self.rotations.get_or_create(&RotationLabel { result }).inc();
     }
 
     /// Counts a request to the home cluster.

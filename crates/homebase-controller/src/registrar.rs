@@ -11,6 +11,7 @@ use homebase_fleet::session::Session;
 use homebase_kube::client::{BuildClientError, build_client, config_of};
 use homebase_kube::event::{Events, Severity};
 use homebase_kube::observe::Observer;
+use homebase_kube::rotating::ClientSlot;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -30,9 +31,11 @@ use crate::session;
 use crate::store::Store;
 
 mod observer;
+mod rotation;
 
 use homebase_api::conditions::work_cluster::CredentialsValid;
 use observer::ClusterObserver;
+use rotation::{Trial, Tried};
 
 /// How long to wait before a session is started again that ended by itself: a fault that repeats at once
 /// must not become a loop.
@@ -45,6 +48,10 @@ struct Running {
     cancel: CancellationToken,
     /// The session's task; none for a registration that cannot be used.
     task: Option<Id>,
+    /// Where the session's client is; none for a registration that cannot be used.
+    slot: Option<ClientSlot>,
+    /// The last trial of a changed kubeconfig.
+    trial: Option<Trial>,
 }
 
 struct Registrar {
@@ -52,6 +59,7 @@ struct Registrar {
     events: Events,
     running: HashMap<ClusterId, Running>,
     sessions: JoinSet<()>,
+    trials: JoinSet<Tried>,
     /// Names whose session still ends: the next one begins when it has.
     ending: HashMap<Id, Arc<Cluster>>,
     /// What was last said about registrations that have no `WorkCluster` to say it on.
@@ -70,6 +78,7 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
         hub,
         running: HashMap::new(),
         sessions: JoinSet::new(),
+        trials: JoinSet::new(),
         ending: HashMap::new(),
         told: HashMap::new(),
     };
@@ -79,7 +88,12 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
         tokio::select! {
             () = cancel.cancelled() => break,
             () = &mut watch => break,
-            _ = beat.tick() => continue,
+            // Nobody tells when refused credentials would be taken after all.
+            _ = beat.tick() => {}
+            Some(tried) = registrar.trials.join_next(), if !registrar.trials.is_empty() => match tried {
+                Ok(tried) => registrar.tried(tried),
+                Err(error) => tracing::error!(panicked = error.is_panic(), "a trial of credentials ended"),
+            },
             () = changed.notified() => {}
             // Pins are read from there: without them a session could take a changed cluster for a new one.
             () = registrar.hub.work_clusters_listed.notified() => {}
@@ -114,16 +128,11 @@ impl Listener<Secret> for Feed {
 impl Registrar {
     async fn reconcile(&mut self) {
         let wanted = self.wanted().await;
-        let obsolete: Vec<ClusterId> = self
-            .running
-            .iter()
-            .filter(|(id, running)| {
-                wanted.get(*id).is_none_or(|wanted| !wanted.is_same_connection(&running.registration))
-            })
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in obsolete {
-            self.end(&id, wanted.contains_key(&id));
+        let known: Vec<ClusterId> = self.running.keys().cloned().collect();
+        for id in known {
+            if !self.keep(&id, wanted.get(&id)) {
+                self.end(&id, wanted.contains_key(&id));
+            }
         }
         for (id, registration) in wanted {
             let is_ending = self.ending.values().any(|cluster| cluster.id == id);
@@ -131,6 +140,19 @@ impl Registrar {
                 self.begin(id, registration);
             }
         }
+    }
+
+    /// Brings what runs for a name to what is registered for it. False when that takes another session.
+    fn keep(&mut self, id: &ClusterId, wanted: Option<&Registration>) -> bool {
+        let (Some(wanted), Some(running)) = (wanted, self.running.get(id)) else { return false };
+        if wanted.secret.uid != running.registration.secret.uid {
+            return false;
+        }
+        if wanted.is_same_connection(&running.registration) {
+            self.confirm(id, wanted);
+            return true;
+        }
+        self.rotate(id, wanted)
     }
 
     /// One registration for each name: the oldest one, when several have it.
@@ -189,7 +211,7 @@ impl Registrar {
     fn begin(&mut self, id: ClusterId, registration: Registration) {
         let cancel = CancellationToken::new();
         let (secret, server) = (registration.secret.clone(), registration.server());
-        let (cluster, task) = match self.client(&registration, &id) {
+        let (cluster, task, slot) = match self.client(&registration, &id) {
             Ok(prepared) => {
                 let (session, _) = Session::start(Timestamp::now());
                 let cluster = Cluster::new(id.clone(), secret, server, View::Session(Box::new(session)));
@@ -197,20 +219,21 @@ impl Registrar {
                 self.hub.metrics.registration(RegistrationEvent::Engaged);
                 let pinned = self.pinned(&id, &registration);
                 let span = tracing::info_span!("session", cluster = %id);
+                let slot = ClientSlot::new(prepared.client);
                 let run =
-                    session::run(self.hub.clone(), cluster.clone(), prepared.client, pinned, cancel.clone());
+                    session::run(self.hub.clone(), cluster.clone(), slot.client(), pinned, cancel.clone());
                 let task = self.sessions.spawn(run.instrument(span));
-                (cluster, Some(task.id()))
+                (cluster, Some(task.id()), Some(slot))
             }
             Err(unusable) => {
                 tracing::warn!(cluster = %id, message = unusable.message, "registration cannot be used");
                 self.hub.metrics.registration(RegistrationEvent::Rejected);
-                (Cluster::new(id.clone(), secret, server, View::Unusable(unusable)), None)
+                (Cluster::new(id.clone(), secret, server, View::Unusable(unusable)), None, None)
             }
         };
         self.hub.registry.insert(cluster.clone());
         self.hub.publish(&id);
-        self.running.insert(id, Running { registration, cluster, cancel, task });
+        self.running.insert(id, Running { registration, cluster, cancel, task, slot, trial: None });
     }
 
     fn client(&self, registration: &Registration, id: &ClusterId) -> Result<Prepared, Unusable> {

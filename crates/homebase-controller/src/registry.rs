@@ -78,14 +78,26 @@ pub struct Cluster {
     pub id: ClusterId,
     /// Its registration.
     pub secret: SecretRef,
-    /// Host and port of its apiserver, when the registration says it.
-    pub server: Option<String>,
     /// Its counters.
     pub counters: ClusterCounters,
     view: RwLock<View>,
     working: RwLock<Option<Working>>,
+    shown: RwLock<Shown>,
     /// Notified when the cluster's identity was taken over by an older registration.
     pub(crate) displaced: Notify,
+    /// Notified when the session's client got other credentials.
+    pub(crate) rotated: Notify,
+}
+
+/// What a registration says of itself; it may change while the session goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Host and port of its apiserver, when the registration says it.
+    pub server: Option<String>,
+    /// The resource version of its Secret.
+    pub resource_version: String,
+    /// Why its newest kubeconfig is not used while an older one goes on working.
+    pub rejected_rotation: Option<String>,
 }
 
 /// What runs for a cluster that is worked on.
@@ -99,20 +111,35 @@ pub(crate) struct Working {
 impl Cluster {
     /// A cluster that was registered just now.
     pub fn new(id: ClusterId, secret: SecretRef, server: Option<String>, view: View) -> Arc<Self> {
+        let resource_version = secret.resource_version.clone();
         Arc::new(Self {
             id,
             secret,
-            server,
+            shown: RwLock::new(Shown { server, resource_version, rejected_rotation: None }),
             counters: ClusterCounters::default(),
             view: RwLock::new(view),
             working: RwLock::new(None),
             displaced: Notify::new(),
+            rotated: Notify::new(),
         })
     }
 
     /// What is known of it now.
     pub fn view(&self) -> View {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What its registration says of itself now.
+    pub fn shown(&self) -> Shown {
+        self.shown.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True when that was a change.
+    pub(crate) fn show(&self, change: impl FnOnce(&mut Shown)) -> bool {
+        let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        let before = shown.clone();
+        change(&mut shown);
+        *shown != before
     }
 
     pub(crate) fn set_view(&self, view: View) {

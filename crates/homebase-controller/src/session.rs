@@ -79,7 +79,7 @@ pub(crate) async fn run(
         work: None,
         doubts: Doubts::default(),
     };
-    tracing::info!(server = driver.cluster.server, "session begins");
+    tracing::info!(server = driver.cluster.shown().server, "session begins");
     driver.perform(actions).await;
     driver.serve(&cancel).await;
     driver.feed(Event::Stop).await;
@@ -105,6 +105,8 @@ impl Driver {
                     Some(Event::TaskEnded { task: "the cluster ceased to serve a kind".to_owned() })
                 }
                 () = self.cluster.displaced.notified() => self.displaced(),
+                // With other credentials the answer may be another: ask now.
+                () = self.cluster.rotated.notified() => Some(Event::TimerFired),
                 missing = sync_changed(board.clone()) => Some(Event::SyncChanged { missing }),
                 task = ended(self.work.as_mut()) => {
                     tracing::error!(task, "a task of the session ended; the session starts over");

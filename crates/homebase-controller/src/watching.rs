@@ -48,13 +48,17 @@ impl SyncBoard {
     /// Takes note that the cluster answers. `again` says that it did not before: what failed meanwhile is
     /// forgotten, for nothing tells of a watch that was resumed, and one that was not will fail anew.
     pub fn answered(&self, again: bool) {
+        let mut all = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed: Vec<_> = all.values_mut().filter(|progress| progress.last_failure.is_some()).collect();
+        if failed.is_empty() {
+            return;
+        }
         if again {
-            let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-            for progress in progress.values_mut() {
-                progress.failures = 0;
-                progress.last_failure = None;
+            for progress in failed {
+                (progress.failures, progress.last_failure) = (0, None);
             }
         }
+        drop(all);
         // Failures grow old by themselves too, so have somebody look.
         self.changed.notify_one();
     }

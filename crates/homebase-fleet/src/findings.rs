@@ -56,11 +56,13 @@ impl<R: Reason> Finding<R> {
 }
 
 /// The conditions of a cluster that has a session. What was never found out has no condition.
-pub fn of_session(session: &Session, generation: i64) -> Vec<NewCondition> {
+/// `rejected_rotation` says why the newest kubeconfig is not used, when the session goes on with an older one.
+pub fn of_session(session: &Session, rejected_rotation: Option<&str>, generation: i64) -> Vec<NewCondition> {
     let lost = is_lost(session);
     let mut conditions = vec![ready(session).condition(generation)];
     conditions.extend(reachable(session).map(|finding| finding.condition(generation)));
-    conditions.extend(credentials(session).map(|finding| finding.condition(generation)));
+    let rejected = rejected_rotation.and_then(|message| rotation_rejected(session, message));
+    conditions.extend(rejected.or_else(|| credentials(session)).map(|finding| finding.condition(generation)));
     conditions.extend(identity(session).map(|finding| finding.aged(lost).condition(generation)));
     if session.verdict().is_some_and(Verdict::is_trusted) {
         conditions.push(crds(session).aged(lost).condition(generation));
@@ -99,6 +101,19 @@ fn reachable(session: &Session) -> Option<Finding<Reachable>> {
         None if session.last_seen().is_none() => None,
         _ => Some(Finding::new(ConditionStatus::True, Reachable::ProbeSucceeded, "the apiserver answers")),
     }
+}
+
+/// A kubeconfig that is refused while the session goes on with the one before. When that one fails too, its own
+/// failure says more.
+fn rotation_rejected(session: &Session, message: &str) -> Option<Finding<CredentialsValid>> {
+    let is_refused = session.failure().is_some_and(|failure| failure.reason == FailureReason::Unauthorized);
+    (!is_refused).then(|| {
+        Finding::new(
+            ConditionStatus::False,
+            CredentialsValid::RotationRejected,
+            format!("the new kubeconfig is not used, the one before goes on: {message}"),
+        )
+    })
 }
 
 fn credentials(session: &Session) -> Option<Finding<CredentialsValid>> {

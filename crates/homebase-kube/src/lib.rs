@@ -13,6 +13,7 @@ pub mod event;
 pub mod home;
 pub mod identity;
 pub mod observe;
+pub mod rotating;
 pub mod watch;
 
 pub use error::{Category, categorize};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use homebase_api::WorkClusterStatus;
 use homebase_api::conditions::work_cluster::{CredentialsValid, Ready};
-use homebase_api::conditions::{ConditionStatus, find_condition, set_condition};
+use homebase_api::conditions::{ConditionStatus, Reason as _, find_condition, set_condition};
 use homebase_api::workcluster::{
     ClusterIdentity, ClusterResources, ClusterVersion, ObservedSecret, SessionState,
 };
@@ -39,11 +39,12 @@ pub(super) fn next(
 ) -> Option<WorkClusterStatus> {
     let mut next = previous.clone();
     next.owner = Some(instance.to_owned());
-    next.server.clone_from(&cluster.server);
+    let shown = cluster.shown();
+    next.server = shown.server;
     next.observed_secret = Some(ObservedSecret {
         name: cluster.secret.name.clone(),
         uid: cluster.secret.uid.clone(),
-        resource_version: cluster.secret.resource_version.clone(),
+        resource_version: shown.resource_version,
     });
     if is_restart(previous, cluster) {
         return None;
@@ -55,7 +56,7 @@ pub(super) fn next(
         }
         View::Session(session) => {
             of_session(&mut next, &session, &cluster.tallies(), now);
-            findings::of_session(&session, generation)
+            findings::of_session(&session, shown.rejected_rotation.as_deref(), generation)
         }
     };
     let found_types: Vec<Condition> = {
@@ -163,6 +164,26 @@ fn timeless(status: &WorkClusterStatus) -> WorkClusterStatus {
     status
 }
 
+/// A kubeconfig that is not taken leaves readiness as it is, so it has Events of its own.
+fn rotation_event(
+    previous: &WorkClusterStatus,
+    next: &WorkClusterStatus,
+) -> Option<(Severity, String, String)> {
+    let is_rejected =
+        |condition: &&Condition| condition.reason == CredentialsValid::RotationRejected.as_str();
+    let before = find_condition::<CredentialsValid>(&previous.conditions).filter(is_rejected);
+    let after = find_condition::<CredentialsValid>(&next.conditions).filter(is_rejected);
+    match (before, after) {
+        (before, Some(after)) if before.is_none_or(|before| before.message != after.message) => {
+            Some((Severity::Warning, after.reason.clone(), after.message.clone()))
+        }
+        (Some(_), None) => {
+            Some((Severity::Normal, "Rotated".to_owned(), "the kubeconfig is in use".to_owned()))
+        }
+        _ => None,
+    }
+}
+
 fn in_words(status: &WorkClusterStatus) -> Vec<&str> {
     status.conditions.iter().map(|condition| condition.message.as_str()).collect()
 }
@@ -176,7 +197,7 @@ pub(super) fn event(
     let after = find_condition::<Ready>(&next.conditions)?;
     let same = |a: &Condition, b: &Condition| a.status == b.status && a.reason == b.reason;
     if after.status == ConditionStatus::Unknown.as_str() || before.is_some_and(|before| same(before, after)) {
-        return None;
+        return rotation_event(previous, next);
     }
     if after.status == ConditionStatus::True.as_str() {
         return Some((Severity::Normal, after.reason.clone(), after.message.clone()));

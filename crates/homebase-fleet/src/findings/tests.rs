@@ -37,13 +37,13 @@ fn fail(session: &mut Session, reason: FailureReason) {
 #[test]
 fn before_the_first_answer_nothing_is_claimed() {
     let (session, _) = Session::start(NOW);
-    assert_eq!(words(of_session(&session, 1)), "Ready=Unknown/Connecting");
+    assert_eq!(words(of_session(&session, None, 1)), "Ready=Unknown/Connecting");
 }
 
 #[test]
 fn a_cluster_that_works() {
     assert_eq!(
-        words(of_session(&running(), 1)),
+        words(of_session(&running(), None, 1)),
         "Ready=True/AllChecksPassed Reachable=True/ProbeSucceeded CredentialsValid=True/Valid \
          IdentityVerified=True/Pinned CRDsInstalled=True/UpToDate Synced=True/Synced"
     );
@@ -56,7 +56,7 @@ fn a_lost_cluster_keeps_its_reasons_and_nothing_is_true_any_more() {
         fail(&mut session, FailureReason::ResponseTimeout);
     }
     assert_eq!(
-        words(of_session(&session, 1)),
+        words(of_session(&session, None, 1)),
         "Ready=False/NotReachable Reachable=False/ResponseTimeout CredentialsValid=Unknown/Valid \
          IdentityVerified=Unknown/Pinned CRDsInstalled=Unknown/UpToDate Synced=Unknown/Synced"
     );
@@ -65,9 +65,9 @@ fn a_lost_cluster_keeps_its_reasons_and_nothing_is_true_any_more() {
 #[test]
 fn a_lost_packet_changes_nothing_that_users_see() {
     let mut session = running();
-    let before = words(of_session(&session, 1));
+    let before = words(of_session(&session, None, 1));
     fail(&mut session, FailureReason::ConnectTimeout);
-    assert_eq!(words(of_session(&session, 1)), before);
+    assert_eq!(words(of_session(&session, None, 1)), before);
 }
 
 #[test]
@@ -75,9 +75,20 @@ fn refused_credentials_are_not_called_unreachable() {
     let (mut session, _) = Session::start(NOW);
     fail(&mut session, FailureReason::Unauthorized);
     assert_eq!(
-        words(of_session(&session, 1)),
+        words(of_session(&session, None, 1)),
         "Ready=False/CredentialsInvalid Reachable=True/ProbeSucceeded CredentialsValid=False/Unauthorized"
     );
+}
+
+#[test]
+fn a_kubeconfig_that_is_refused_leaves_the_session_as_it_is() {
+    let rejected = words(of_session(&running(), Some("users[0]: no"), 1));
+    assert!(rejected.starts_with("Ready=True/AllChecksPassed"), "{rejected}");
+    assert!(rejected.contains("CredentialsValid=False/RotationRejected"), "{rejected}");
+    let mut session = running();
+    fail(&mut session, FailureReason::Unauthorized);
+    let refused = words(of_session(&session, Some("users[0]: no"), 1));
+    assert!(refused.contains("CredentialsValid=False/Unauthorized"), "{refused}");
 }
 
 #[test]
@@ -87,7 +98,7 @@ fn another_cluster_than_the_registered_one() {
     let uid = ClusterUid::new("new");
     session.on(Event::Answered { uid, verdict, latency: Duration::ZERO }, NOW, 0.0);
     assert_eq!(
-        words(of_session(&session, 1)),
+        words(of_session(&session, None, 1)),
         "Ready=False/IdentityNotVerified Reachable=True/ProbeSucceeded CredentialsValid=True/Valid \
          IdentityVerified=False/Mismatch"
     );
