@@ -1,6 +1,7 @@
 //! The hub: what its tasks share, and their start and end. Its readiness depends on the home cluster only;
 //! nothing here waits for a work cluster.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,7 +21,7 @@ use crate::publisher;
 use crate::queue::{Priority, QueueObserver, WorkQueue};
 use crate::reconcile::Workload;
 use crate::registrar;
-use crate::registration::Registration;
+use crate::registration::{Convention, Registration};
 use crate::registry::{Cluster, Registry};
 use crate::session::work::MAX_IN_FLIGHT;
 use crate::store::Store;
@@ -66,8 +67,10 @@ pub struct HubSettings {
     pub field_manager: Arc<str>,
     /// Which addresses may be connected to.
     pub destinations: DestinationPolicy,
-    /// The limits of each cluster's client.
+    /// The limits of each cluster's client, where its registration has none of its own.
     pub limits: ClientLimits,
+    /// The forms in which registrations are accepted.
+    pub conventions: Vec<Convention>,
 }
 
 /// What the tasks of the hub share.
@@ -77,7 +80,8 @@ pub struct Hub {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) workload: Arc<dyn Workload>,
     pub(crate) connect_slots: Arc<Semaphore>,
-    pub(crate) registrations: Store<Registration>,
+    /// What each convention's Secrets register, in the order of the conventions.
+    pub(crate) registrations: BTreeMap<Convention, Store<Vec<Registration>>>,
     pub(crate) work_clusters: Store<publisher::Published>,
     /// Notified when the `WorkCluster`s, and the identities pinned in them, have been listed.
     pub(crate) work_clusters_listed: Notify,
@@ -118,13 +122,15 @@ impl Hub {
         for controller in workload.controllers() {
             metrics.declare_controller(controller, MAX_IN_FLIGHT);
         }
+        let registrations =
+            settings.conventions.iter().map(|convention| (*convention, Store::default())).collect();
         Arc::new(Self {
             settings,
             registry,
             metrics,
             workload,
             connect_slots: Arc::new(Semaphore::new(CONNECT_SLOTS)),
-            registrations: Store::default(),
+            registrations,
             work_clusters: Store::default(),
             work_clusters_listed: Notify::new(),
             publishing: Arc::new(WorkQueue::new(Arc::new(Unobserved))),

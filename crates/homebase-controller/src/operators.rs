@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use homebase_kube::permissions::{NEEDS, Need};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 use crate::reconcile::{Engagement, Reconciler, Workload};
@@ -26,6 +27,10 @@ pub struct IrisWorkload {
 impl Workload for IrisWorkload {
     fn crds(&self) -> Vec<CustomResourceDefinition> {
         homebase_api::remote_crds()
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        NEEDS
     }
 
     fn controllers(&self) -> &'static [&'static str] {

@@ -20,6 +20,7 @@ use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::{BEAT, Hub, Loop};
+use crate::registration::Registration;
 use crate::registry::Cluster;
 use crate::store::Change;
 
@@ -224,9 +225,9 @@ impl Publisher {
             let secret_key = ObjectKey::new(&key.namespace, name);
             let secret: Option<Secret> = apply::fetch(&self.home, &secret_key).await?;
             let still_registers = secret.is_some_and(|secret| {
-                secret.uid() == published.secret_uid
-                    && secret.labels().get(labels::CLUSTER).is_some_and(|value| value == labels::TRUE)
-                    && crate::registration::read(&secret).id.is_ok_and(|id| id.as_str() == key.name)
+                let read = crate::registration::read_first(&self.hub.settings.conventions, &secret);
+                let names = |one: &Registration| one.id.as_ref().is_ok_and(|id| id.as_str() == key.name);
+                secret.uid() == published.secret_uid && read.iter().any(names)
             });
             if still_registers {
                 return Ok(());

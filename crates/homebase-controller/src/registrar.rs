@@ -1,10 +1,12 @@
 //! Watches the registrations and keeps one session for each. It is level-based: what runs is compared with
 //! what is registered, whatever happened in between. It waits for no work cluster.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use homebase_core::{Chain, ClusterId, ClusterUid, ObjectKey};
 use homebase_fleet::findings::Unusable;
 use homebase_fleet::session::Session;
@@ -25,9 +27,9 @@ use tracing::Instrument as _;
 
 use crate::hub::{BEAT, Hub, Loop};
 use crate::metrics::RegistrationEvent;
-use crate::registration::{self, Registration};
+use crate::registration::{self, Convention, Registration};
 use crate::registry::{Cluster, View};
-use crate::session;
+use crate::session::{self, Terms};
 use crate::store::Store;
 
 mod observer;
@@ -69,10 +71,17 @@ struct Registrar {
 /// Runs until it is cancelled, and returns when every session has ended.
 pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) {
     let changed = Arc::new(Notify::new());
-    let feed = Feed { store: hub.registrations.clone(), changed: changed.clone() };
-    let secrets: Api<Secret> = Api::namespaced(home.clone(), &hub.settings.namespace);
-    let stream = watcher(secrets, watch_config().labels(&registration::selector()));
-    let mut watch = std::pin::pin!(run_watch(stream, feed, fastrand::f64, || async {}));
+    let watches: FuturesUnordered<_> = hub
+        .registrations
+        .iter()
+        .map(|(convention, store)| {
+            let feed = Feed { convention: *convention, store: store.clone(), changed: changed.clone() };
+            let secrets: Api<Secret> = Api::namespaced(home.clone(), &hub.settings.namespace);
+            let stream = watcher(secrets, watch_config().labels(&convention.selector()));
+            run_watch(stream, feed, fastrand::f64, || async {})
+        })
+        .collect();
+    let mut watches = std::pin::pin!(watches);
     let mut registrar = Registrar {
         events: Events::new(home, &hub.settings.instance),
         hub,
@@ -87,7 +96,7 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
         registrar.hub.beat(Loop::Registrar);
         tokio::select! {
             () = cancel.cancelled() => break,
-            () = &mut watch => break,
+            Some(()) = watches.next() => break,
             // Nobody tells when refused credentials would be taken after all.
             _ = beat.tick() => {}
             Some(tried) = registrar.trials.join_next(), if !registrar.trials.is_empty() => match tried {
@@ -101,7 +110,9 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
                 registrar.ended(ended);
             }
         }
-        if registrar.hub.registrations.is_synced() && registrar.hub.work_clusters.is_synced() {
+        if registrar.hub.registrations.values().all(Store::is_synced)
+            && registrar.hub.work_clusters.is_synced()
+        {
             registrar.reconcile().await;
             registrar.hub.set_synced();
         }
@@ -110,18 +121,21 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
 }
 
 struct Feed {
-    store: Store<Registration>,
+    convention: Convention,
+    store: Store<Vec<Registration>>,
     changed: Arc<Notify>,
 }
 
 impl Listener<Secret> for Feed {
     fn event(&mut self, event: Event<Secret>) {
-        self.store.on(event, registration::read);
+        let convention = self.convention;
+        self.store.on(event, |secret| registration::read(convention, secret));
         self.changed.notify_one();
     }
 
     fn failure(&mut self, _: homebase_kube::Category, message: &str) {
-        tracing::warn!(error = message, "registrations cannot be watched; sessions go on");
+        let convention = self.convention;
+        tracing::warn!(?convention, error = message, "registrations cannot be watched; sessions go on");
     }
 }
 
@@ -148,19 +162,20 @@ impl Registrar {
         if wanted.secret.uid != running.registration.secret.uid {
             return false;
         }
+        if !wanted.has_same_preferences(&running.registration) {
+            return false;
+        }
         if wanted.is_same_connection(&running.registration) {
             self.confirm(id, wanted);
             return true;
         }
+
         self.rotate(id, wanted)
     }
 
     /// One registration for each name: the oldest one, when several have it.
     async fn wanted(&mut self) -> BTreeMap<ClusterId, Registration> {
-        let mut all = self.hub.registrations.fold(Vec::new(), |mut all, (_, registration)| {
-            all.push(registration.clone());
-            all
-        });
+        let mut all = self.registered();
         all.sort_by(|a, b| a.secret.seniority().cmp(&b.secret.seniority()));
         let mut wanted = BTreeMap::new();
         let mut complaints = HashMap::new();
@@ -181,7 +196,7 @@ impl Registrar {
                 (None, Ok(id)) => drop(wanted.insert(id, registration)),
                 (Some((reason, note)), _) => {
                     self.complain(&registration, reason, &note).await;
-                    complaints.insert(registration.secret.uid.clone(), note);
+                    complaints.insert(complaint_key(&registration), note);
                 }
                 (None, Err(_)) => {}
             }
@@ -190,9 +205,24 @@ impl Registrar {
         wanted
     }
 
+    /// All registrations; a Secret of several conventions counts in the first one.
+    fn registered(&self) -> Vec<Registration> {
+        let mut read = HashSet::new();
+        let mut all = Vec::new();
+        for store in self.hub.registrations.values() {
+            let found = store.fold(Vec::new(), |mut found, (_, registrations)| {
+                found.extend(registrations.iter().filter(|one| !read.contains(&one.secret.uid)).cloned());
+                found
+            });
+            read.extend(found.iter().map(|one| one.secret.uid.clone()));
+            all.extend(found);
+        }
+        all
+    }
+
     /// Such a registration has no `WorkCluster`, so its Secret's Events are where its owner looks.
     async fn complain(&self, registration: &Registration, reason: &str, note: &str) {
-        if self.told.get(&registration.secret.uid).is_some_and(|told| told == note) {
+        if self.told.get(&complaint_key(registration)).is_some_and(|told| told == note) {
             return;
         }
         tracing::warn!(secret = registration.secret.name, reason, note, "registration cannot be used");
@@ -211,26 +241,43 @@ impl Registrar {
     fn begin(&mut self, id: ClusterId, registration: Registration) {
         let cancel = CancellationToken::new();
         let (secret, server) = (registration.secret.clone(), registration.server());
-        let (cluster, task, slot) = match self.client(&registration, &id) {
+        let prepared = match &registration.preferences.paused {
+            Some(why) => Err(View::Paused(why.clone())),
+            None => self.client(&registration, &id).map_err(View::Unusable),
+        };
+        let (cluster, task, slot) = match prepared {
             Ok(prepared) => {
                 let (session, _) = Session::start(Timestamp::now());
                 let cluster = Cluster::new(id.clone(), secret, server, View::Session(Box::new(session)));
                 prepared.observer.attach(&cluster);
                 self.hub.metrics.registration(RegistrationEvent::Engaged);
-                let pinned = self.pinned(&id, &registration);
+                let pinned = registration.preferences.expected_uid.clone();
+                let pinned = pinned.or_else(|| self.pinned(&id, &registration));
+                let crd_policy = registration.preferences.crd_policy;
                 let span = tracing::info_span!("session", cluster = %id);
                 let slot = ClientSlot::new(prepared.client);
-                let run =
-                    session::run(self.hub.clone(), cluster.clone(), slot.client(), pinned, cancel.clone());
+                let run = session::run(
+                    self.hub.clone(),
+                    cluster.clone(),
+                    slot.client(),
+                    Terms { pinned, crd_policy },
+                    cancel.clone(),
+                );
                 let task = self.sessions.spawn(run.instrument(span));
                 (cluster, Some(task.id()), Some(slot))
             }
-            Err(unusable) => {
-                tracing::warn!(cluster = %id, message = unusable.message, "registration cannot be used");
-                self.hub.metrics.registration(RegistrationEvent::Rejected);
-                (Cluster::new(id.clone(), secret, server, View::Unusable(unusable)), None, None)
+            Err(view) => {
+                if let View::Unusable(unusable) = &view {
+                    tracing::warn!(cluster = %id, message = unusable.message, "registration cannot be used");
+                    self.hub.metrics.registration(RegistrationEvent::Rejected);
+                }
+                (Cluster::new(id.clone(), secret, server, view), None, None)
             }
         };
+        cluster.show(|shown| {
+            shown.faults.clone_from(&registration.preferences.faults);
+            shown.validity = registration.validity();
+        });
         self.hub.registry.insert(cluster.clone());
         self.hub.publish(&id);
         self.running.insert(id, Running { registration, cluster, cancel, task, slot, trial: None });
@@ -240,9 +287,9 @@ impl Registrar {
         let kubeconfig = registration.kubeconfig.as_ref().map_err(Clone::clone)?;
         let observer = Arc::new(ClusterObserver::new(self.hub.metrics.clone()));
         let settings = &self.hub.settings;
-        let client = config_of(kubeconfig).and_then(|config| {
-            build_client(&config, settings.destinations, settings.limits, observer.clone())
-        });
+        let limits = registration.preferences.limits.over(settings.limits);
+        let client = config_of(kubeconfig)
+            .and_then(|config| build_client(&config, settings.destinations, limits, observer.clone()));
         match client {
             Ok(client) => Ok(Prepared { client, observer }),
             Err(error) => {
@@ -305,6 +352,14 @@ impl Registrar {
             running.cancel.cancel();
         }
         while self.sessions.join_next().await.is_some() {}
+    }
+}
+
+/// What a complaint is about: a Secret may register several clusters.
+fn complaint_key(registration: &Registration) -> String {
+    match &registration.id {
+        Ok(id) => format!("{}/{id}", registration.secret.uid),
+        Err(_) => registration.secret.uid.clone(),
     }
 }
 

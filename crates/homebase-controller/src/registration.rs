@@ -4,41 +4,25 @@
 use std::sync::Arc;
 
 use homebase_api::conditions::work_cluster::CredentialsValid;
-use homebase_api::{annotations, labels};
 use homebase_core::{ClusterId, InvalidName};
 use homebase_fleet::findings::Unusable;
-use homebase_kubeconfig::{Policy, Reason, Rejection, SanitizedKubeconfig, sanitize};
+use homebase_kubeconfig::{
+    Policy, Reason, Rejection, SanitizedKubeconfig, Validity, sanitize, sanitize_argo,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 
 use crate::registry::SecretRef;
 
+mod convention;
+mod preferences;
 #[cfg(test)]
 mod tests;
 
-/// The keys that may hold the kubeconfig; the first one that is there counts.
-const DATA_KEYS: [&str; 3] = ["kubeconfig", "value", "config"];
-/// What a Secret's name ends with by custom, and the cluster's name does not.
-const NAME_SUFFIX: &str = "-kubeconfig";
-/// Settings that later versions will read. Until then they are refused, for to ignore `paused` or
-/// `watch-namespaces` would do what somebody forbade.
-const UNSUPPORTED_ANNOTATIONS: [&str; 9] = [
-    annotations::PAUSED,
-    annotations::WATCH_NAMESPACES,
-    annotations::CRD_POLICY,
-    annotations::QPS,
-    annotations::BURST,
-    annotations::MAX_IN_FLIGHT,
-    annotations::DEREGISTRATION_POLICY,
-    annotations::EXPECTED_CLUSTER_UID,
-    annotations::ALLOW_INSECURE,
-];
-
-/// The selector of registration Secrets. It narrows the watch, so that a lost label arrives as a deletion.
-pub fn selector() -> String {
-    format!("{}={}", labels::CLUSTER, labels::TRUE)
-}
+pub use convention::Convention;
+use convention::Place;
+pub use preferences::{Limits, Preferences};
 
 /// A registration as its Secret says it.
 #[derive(Clone)]
@@ -49,6 +33,8 @@ pub struct Registration {
     pub id: Result<ClusterId, InvalidName>,
     /// The kubeconfig, or why it cannot be used.
     pub kubeconfig: Result<Arc<SanitizedKubeconfig>, Unusable>,
+    /// What its annotations ask for.
+    pub preferences: Arc<Preferences>,
 }
 
 impl PartialEq for Registration {
@@ -76,50 +62,62 @@ impl Registration {
     }
 }
 
-/// Reads one Secret.
-pub fn read(secret: &Secret) -> Registration {
-    Registration {
-        secret: SecretRef {
-            name: secret.name_any(),
-            uid: secret.uid().unwrap_or_default(),
-            resource_version: secret.resource_version().unwrap_or_default(),
-            created: secret.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
-        },
-        id: name(secret),
-        kubeconfig: unsupported(secret).and_then(|()| kubeconfig(secret)),
+impl Registration {
+    /// In which time the credentials can be used, as they say themselves.
+    pub fn validity(&self) -> Validity {
+        self.kubeconfig.as_ref().map(|kubeconfig| kubeconfig.credentials_validity()).unwrap_or_default()
+    }
+
+    /// Whether a session that was started for `other` may go on under this registration, whatever its kubeconfig.
+    pub fn has_same_preferences(&self, other: &Self) -> bool {
+        self.preferences == other.preferences
     }
 }
 
-fn name(secret: &Secret) -> Result<ClusterId, InvalidName> {
-    let own = secret.name_any();
-    match secret.annotations().get(annotations::CLUSTER_NAME) {
-        Some(name) => name.parse(),
-        None => own.strip_suffix(NAME_SUFFIX).unwrap_or(&own).parse(),
+/// Reads the clusters that a Secret registers under a convention: none, when it is no registration of that form.
+pub fn read(convention: Convention, secret: &Secret) -> Vec<Registration> {
+    if !convention.is_met(secret) {
+        return Vec::new();
     }
-}
-
-fn unsupported(secret: &Secret) -> Result<(), Unusable> {
-    let found: Vec<&str> =
-        UNSUPPORTED_ANNOTATIONS.into_iter().filter(|key| secret.annotations().contains_key(*key)).collect();
-    if found.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "this version of Homebase does not carry out the annotations {}: remove them from the Secret",
-        found.join(", ")
-    );
-    Err(Unusable { reason: CredentialsValid::BadKubeConfig, message })
-}
-
-fn kubeconfig(secret: &Secret) -> Result<Arc<SanitizedKubeconfig>, Unusable> {
-    let data = secret.data.as_ref();
-    let found = DATA_KEYS.iter().find_map(|key| data.and_then(|data| data.get(*key)));
-    let Some(bytes) = found else {
-        let message =
-            format!("the Secret has none of the keys {}: put the kubeconfig under one", DATA_KEYS.join(", "));
-        return Err(Unusable { reason: CredentialsValid::KeyNotFound, message });
+    let reference = SecretRef {
+        name: secret.name_any(),
+        uid: secret.uid().unwrap_or_default(),
+        resource_version: secret.resource_version().unwrap_or_default(),
+        created: secret.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
     };
-    sanitize(&bytes.0, &Policy::default()).map(Arc::new).map_err(|rejections| unusable(&rejections))
+    let preferences = Arc::new(Preferences::read(secret.annotations()));
+    let clusters = convention.clusters(secret).into_iter();
+    let registration = |(name, place): (String, Place<'_>)| Registration {
+        secret: reference.clone(),
+        id: name.parse(),
+        kubeconfig: match &preferences.refused {
+            Some(message) => {
+                Err(Unusable { reason: CredentialsValid::BadKubeConfig, message: message.clone() })
+            }
+            None => kubeconfig(&place),
+        },
+        preferences: preferences.clone(),
+    };
+    clusters.map(registration).collect()
+}
+
+/// Reads a Secret under the first of these conventions that it meets.
+pub fn read_first(conventions: &[Convention], secret: &Secret) -> Vec<Registration> {
+    let met = conventions.iter().find(|convention| convention.is_met(secret));
+    met.map_or_else(Vec::new, |convention| read(*convention, secret))
+}
+
+fn kubeconfig(place: &Place<'_>) -> Result<Arc<SanitizedKubeconfig>, Unusable> {
+    let policy = Policy::default();
+    let sanitized = match place {
+        Place::Kubeconfig(bytes) => sanitize(bytes, &policy),
+        Place::ArgoCd { name, server, config } => sanitize_argo(name, server, config, &policy),
+        Place::Missing(keys) => {
+            let message = format!("the Secret has no key {}: put the kubeconfig there", keys.join(" or "));
+            return Err(Unusable { reason: CredentialsValid::KeyNotFound, message });
+        }
+    };
+    sanitized.map(Arc::new).map_err(|rejections| unusable(&rejections))
 }
 
 fn unusable(rejections: &[Rejection]) -> Unusable {

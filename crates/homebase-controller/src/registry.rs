@@ -9,6 +9,7 @@ use dashmap::mapref::entry::Entry;
 use homebase_core::{ClusterId, ClusterUid};
 use homebase_fleet::findings::Unusable;
 use homebase_fleet::session::Session;
+use homebase_kubeconfig::Validity;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -42,6 +43,8 @@ impl SecretRef {
 pub enum View {
     /// Its registration cannot be used.
     Unusable(Unusable),
+    /// Its registration says that it is not to be worked on; with the reason in words.
+    Paused(String),
     /// Its session says so.
     Session(Box<Session>),
 }
@@ -98,6 +101,10 @@ pub struct Shown {
     pub resource_version: String,
     /// Why its newest kubeconfig is not used while an older one goes on working.
     pub rejected_rotation: Option<String>,
+    /// Settings of the registration that cannot be carried out as they are, in words.
+    pub faults: Vec<String>,
+    /// In which time its credentials can be used, as they say themselves.
+    pub validity: Validity,
 }
 
 /// What runs for a cluster that is worked on.
@@ -115,7 +122,7 @@ impl Cluster {
         Arc::new(Self {
             id,
             secret,
-            shown: RwLock::new(Shown { server, resource_version, rejected_rotation: None }),
+            shown: RwLock::new(Shown { server, resource_version, ..Shown::default() }),
             counters: ClusterCounters::default(),
             view: RwLock::new(view),
             working: RwLock::new(None),

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use homebase_core::{Chain, ClusterUid};
-use homebase_fleet::session::{Action, Crds, Event, Failure, FailureReason, Session, Verdict};
+use homebase_fleet::session::{Action, Crds, Event, Failure, FailureReason, Permissions, Session, Verdict};
 use homebase_kube::Category;
-use homebase_kube::crd::{InstallCrdError, Installed, install_crds};
+use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installed, install_crds};
 use homebase_kube::identity::{FetchIdentityError, Identity, fetch_identity, fetch_version};
+use homebase_kube::permissions::FetchRulesError;
 use jiff::Timestamp;
 use kube::Client;
 
@@ -21,8 +22,10 @@ use crate::hub::Hub;
 use crate::registry::{Claim, Cluster, View};
 use crate::watching::SyncBoard;
 
+mod review;
 pub(crate) mod work;
 
+use review::{Schedule, review};
 use work::{CountedTask, Doubts, Work};
 
 /// The longest that the installation of all CRDs may take: each request has its own deadline, this one holds
@@ -34,6 +37,15 @@ enum Done {
     Probe(Result<Identity, FetchIdentityError>),
     Version(Result<String, FetchIdentityError>),
     Install(Crds),
+    Review(Result<Permissions, FetchRulesError>),
+}
+
+/// What a registration demands of its session.
+pub(crate) struct Terms {
+    /// The identity that the cluster must have; none when the first contact decides.
+    pub(crate) pinned: Option<ClusterUid>,
+    /// What may be done about its CRDs.
+    pub(crate) crd_policy: CrdPolicy,
 }
 
 /// Everything that one session holds.
@@ -45,11 +57,13 @@ pub(crate) struct Driver {
     pinned: Option<ClusterUid>,
     /// Whether this session was the first contact.
     pinned_here: bool,
+    crd_policy: CrdPolicy,
     session: Session,
     operations: JoinSet<Done>,
     probing: bool,
     /// The session asks for the version once, and again after every loss of the cluster.
     version_known: bool,
+    reviews: Schedule,
     timer: Option<Instant>,
     work: Option<Work>,
     doubts: Doubts,
@@ -60,9 +74,10 @@ pub(crate) async fn run(
     hub: Arc<Hub>,
     cluster: Arc<Cluster>,
     client: Client,
-    pinned: Option<ClusterUid>,
+    terms: Terms,
     cancel: CancellationToken,
 ) {
+    let Terms { pinned, crd_policy } = terms;
     let counted = CountedTask::new(cluster.clone());
     let (session, actions) = Session::start(Timestamp::now());
     let mut driver = Driver {
@@ -71,10 +86,12 @@ pub(crate) async fn run(
         client,
         pinned,
         pinned_here: false,
+        crd_policy,
         session,
         operations: JoinSet::new(),
         probing: false,
         version_known: false,
+        reviews: Schedule::new(),
         timer: None,
         work: None,
         doubts: Doubts::default(),
@@ -106,7 +123,10 @@ impl Driver {
                 }
                 () = self.cluster.displaced.notified() => self.displaced(),
                 // With other credentials the answer may be another: ask now.
-                () = self.cluster.rotated.notified() => Some(Event::TimerFired),
+                () = self.cluster.rotated.notified() => {
+                    self.reviews.expire();
+                    Some(Event::TimerFired)
+                }
                 missing = sync_changed(board.clone()) => Some(Event::SyncChanged { missing }),
                 task = ended(self.work.as_mut()) => {
                     tracing::error!(task, "a task of the session ended; the session starts over");
@@ -152,6 +172,7 @@ impl Driver {
                 Action::ResumeWork => self.set_reachable(true),
                 Action::HoldWork => {
                     self.version_known = false;
+                    self.reviews.expire();
                     self.set_reachable(false);
                 }
                 Action::AbortWork => {
@@ -190,14 +211,14 @@ impl Driver {
 
     fn install(&mut self) {
         let (client, hub, cluster) = (self.client.clone(), self.hub.clone(), self.cluster.clone());
-        let pinned = self.pinned.clone();
+        let (pinned, policy) = (self.pinned.clone(), self.crd_policy);
         self.operations.spawn(async move {
             let crds = hub.workload.crds();
             let install = async {
                 // The first write to a cluster comes after its identity is on record: else a hub that dies now,
                 // and a kubeconfig that is changed meanwhile, would pin another cluster under this registration.
                 hub.until_recorded(&cluster, pinned.as_ref()).await;
-                install_crds(&client, &crds, &hub.settings.field_manager).await
+                install_crds(&client, &crds, &hub.settings.field_manager, policy).await
             };
             match tokio::time::timeout(INSTALL_TIMEOUT, install).await {
                 Ok(outcome) => Done::Install(crds_of(outcome)),
@@ -226,8 +247,14 @@ impl Driver {
                 tracing::info!(?crds, "CRDs checked");
                 Some(Event::CrdsChecked(crds))
             }
+            Ok(Done::Review(outcome)) => {
+                let found = self.reviews.settle(outcome, self.session.permissions())?;
+                tracing::info!(?found, "permissions checked");
+                Some(Event::PermissionsChecked(found))
+            }
             Err(error) => {
                 self.probing = false;
+                self.reviews.broke_off();
                 tracing::error!(panicked = error.is_panic(), "an operation of the session ended");
                 Some(Event::TaskEnded { task: "an operation of the session".to_owned() })
             }
@@ -246,6 +273,10 @@ impl Driver {
                 if !std::mem::replace(&mut self.version_known, true) {
                     let client = self.client.clone();
                     self.operations.spawn(async move { Done::Version(fetch_version(&client).await) });
+                }
+                if verdict.is_trusted() && self.reviews.begin(self.work.is_none()) {
+                    let (client, needs) = (self.client.clone(), self.hub.workload.needs());
+                    self.operations.spawn(async move { Done::Review(review(&client, needs).await) });
                 }
                 Event::Answered { uid, verdict, latency }
             }
@@ -310,6 +341,7 @@ fn crds_of(outcome: Result<Installed, InstallCrdError>) -> Crds {
             let message = Chain(&error).to_string();
             match &error {
                 InstallCrdError::ForeignOwner { .. } => Crds::ForeignOwner(message),
+                InstallCrdError::KeepOut { .. } => Crds::Forbidden(message),
                 InstallCrdError::Establish { .. } => Crds::NotEstablished(message),
                 _ if error.category() == Some(Category::Forbidden) => Crds::Forbidden(message),
                 _ => Crds::Failed(message),

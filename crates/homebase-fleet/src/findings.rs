@@ -2,11 +2,14 @@
 //! cluster become Unknown when it does not answer: never True, never false by silence.
 
 use homebase_api::conditions::work_cluster::{
-    CRDsInstalled, CredentialsValid, IdentityVerified, Reachable, Ready, Synced,
+    CRDsInstalled, CredentialsValid, IdentityVerified, PermissionsVerified, Reachable, Ready, Synced,
 };
 use homebase_api::conditions::{ConditionStatus, NewCondition, Reason};
 
-use crate::session::{Crds, Failure, FailureReason, Session, State, Verdict};
+use homebase_kubeconfig::ExpiryState;
+use jiff::Timestamp;
+
+use crate::session::{Crds, Failure, FailureReason, Permissions, Session, State, Verdict};
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,12 @@ pub fn of_unusable(unusable: &Unusable, generation: i64) -> Vec<NewCondition> {
         NewCondition::new(ConditionStatus::False, unusable.reason, unusable.message.clone(), generation);
     let ready = Ready::InvalidRegistration;
     vec![credentials, NewCondition::new(ConditionStatus::False, ready, unusable.message.clone(), generation)]
+}
+
+/// The conditions of a cluster that its registration has paused.
+pub fn of_paused(why: &str, generation: i64) -> Vec<NewCondition> {
+    let message = format!("{why}: what runs there keeps running and is not looked after");
+    vec![NewCondition::new(ConditionStatus::False, Ready::Paused, message, generation)]
 }
 
 /// One finding about a cluster before it becomes a condition.
@@ -55,16 +64,33 @@ impl<R: Reason> Finding<R> {
     }
 }
 
+/// What the registration of a cluster says besides what its session finds out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registered<'a> {
+    /// Why the newest kubeconfig is not used, when the session goes on with an older one.
+    pub rejected_rotation: Option<&'a str>,
+    /// Settings that cannot be carried out as they are.
+    pub faults: &'a [String],
+    /// When the credentials expire, and what that means now.
+    pub expiry: Option<(ExpiryState, Timestamp)>,
+}
+
 /// The conditions of a cluster that has a session. What was never found out has no condition.
-/// `rejected_rotation` says why the newest kubeconfig is not used, when the session goes on with an older one.
-pub fn of_session(session: &Session, rejected_rotation: Option<&str>, generation: i64) -> Vec<NewCondition> {
+pub fn of_session(session: &Session, registered: Registered<'_>, generation: i64) -> Vec<NewCondition> {
+    let Registered { rejected_rotation, faults, expiry } = registered;
     let lost = is_lost(session);
-    let mut conditions = vec![ready(session).condition(generation)];
+    let mut ready = ready(session);
+    if !faults.is_empty() {
+        ready.message = format!("{}; but {}", ready.message, faults.join("; "));
+    }
+    let mut conditions = vec![ready.condition(generation)];
     conditions.extend(reachable(session).map(|finding| finding.condition(generation)));
     let rejected = rejected_rotation.and_then(|message| rotation_rejected(session, message));
-    conditions.extend(rejected.or_else(|| credentials(session)).map(|finding| finding.condition(generation)));
+    let credentials = rejected.or_else(|| credentials(session).map(|finding| dated(finding, expiry)));
+    conditions.extend(credentials.map(|finding| finding.condition(generation)));
     conditions.extend(identity(session).map(|finding| finding.aged(lost).condition(generation)));
     if session.verdict().is_some_and(Verdict::is_trusted) {
+        conditions.extend(permissions(session).map(|finding| finding.aged(lost).condition(generation)));
         conditions.push(crds(session).aged(lost).condition(generation));
         conditions.push(synced(session).aged(lost).condition(generation));
     }
@@ -114,6 +140,25 @@ fn rotation_rejected(session: &Session, message: &str) -> Option<Finding<Credent
             format!("the new kubeconfig is not used, the one before goes on: {message}"),
         )
     })
+}
+
+/// What a finding about credentials becomes in the light of the day on which they expire.
+fn dated(
+    mut finding: Finding<CredentialsValid>,
+    expiry: Option<(ExpiryState, Timestamp)>,
+) -> Finding<CredentialsValid> {
+    match expiry {
+        Some((ExpiryState::Expired, at)) if finding.status != ConditionStatus::Unknown => {
+            let message = format!("they expired at {at}: put new ones into the registration Secret");
+            Finding::new(ConditionStatus::False, CredentialsValid::Expired, message)
+        }
+        Some((ExpiryState::ExpiringSoon, at)) if finding.status == ConditionStatus::True => {
+            finding.reason = CredentialsValid::ExpiringSoon;
+            finding.message = format!("they expire at {at}: put new ones into the registration Secret");
+            finding
+        }
+        _ => finding,
+    }
 }
 
 fn credentials(session: &Session) -> Option<Finding<CredentialsValid>> {
@@ -170,6 +215,27 @@ fn identity(session: &Session) -> Option<Finding<IdentityVerified>> {
     Some(finding)
 }
 
+/// Dangerous rights are a warning in words: credentials of a cluster administrator are common and have to work.
+fn permissions(session: &Session) -> Option<Finding<PermissionsVerified>> {
+    let finding = match session.permissions()? {
+        Permissions::Sufficient => Finding::new(
+            ConditionStatus::True,
+            PermissionsVerified::Sufficient,
+            "the credentials may do what the hub needs",
+        ),
+        Permissions::Missing { words, .. } => {
+            Finding::new(ConditionStatus::False, PermissionsVerified::Missing, words.clone())
+        }
+        Permissions::Excessive(words) => {
+            Finding::new(ConditionStatus::True, PermissionsVerified::Excessive, words.clone())
+        }
+        Permissions::Unknown(words) => {
+            Finding::new(ConditionStatus::Unknown, PermissionsVerified::Unknown, words.clone())
+        }
+    };
+    Some(finding)
+}
+
 fn crds(session: &Session) -> Finding<CRDsInstalled> {
     let (status, reason, message) = match session.crds() {
         Crds::UpToDate => (
@@ -215,6 +281,10 @@ fn ready(session: &Session) -> Finding<Ready> {
             _ => not(Ready::NotReachable, failure.message.clone()),
         };
     }
+    let lacks = match session.permissions() {
+        Some(Permissions::Missing { words, stops_work: true }) => Some(words),
+        _ => None,
+    };
     match (session.state(), session.verdict()) {
         (State::Draining, _) => not(Ready::Draining, "the hub lets go of the cluster".to_owned()),
         (_, Some(verdict)) if !verdict.is_trusted() => not(
@@ -227,6 +297,8 @@ fn ready(session: &Session) -> Finding<Ready> {
         _ if crds(session).status != ConditionStatus::True => {
             not(Ready::CRDsNotInstalled, crds(session).message)
         }
+        // Before the watches, which it may be the cause of.
+        _ if lacks.is_some() => not(Ready::PermissionsMissing, lacks.cloned().unwrap_or_default()),
         _ if session.unsynced().is_some() => not(Ready::NotSynced, synced(session).message),
         _ => Finding::new(ConditionStatus::True, Ready::AllChecksPassed, "the hub operates the cluster"),
     }

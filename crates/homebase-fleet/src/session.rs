@@ -7,8 +7,12 @@ pub use homebase_api::workcluster::SessionState as State;
 use homebase_core::{Backoff, ClusterUid};
 use jiff::Timestamp;
 
+mod facts;
+
 #[cfg(test)]
 mod tests;
+
+pub use facts::{Crds, Permissions};
 
 /// Time between two probes of a cluster that answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
@@ -85,31 +89,6 @@ pub enum FailureReason {
     Forbidden,
 }
 
-/// How far the installation of the CRDs came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Crds {
-    /// Not yet tried.
-    Installing,
-    /// Served as this hub wants them.
-    UpToDate,
-    /// The cluster has a newer one, which stays.
-    RemoteNewer(String),
-    /// Applied, and not served in time.
-    NotEstablished(String),
-    /// Somebody else's.
-    ForeignOwner(String),
-    /// The credentials lack the permission.
-    Forbidden(String),
-    /// The request failed otherwise.
-    Failed(String),
-}
-
-impl Crds {
-    const fn is_served(&self) -> bool {
-        matches!(self, Self::UpToDate | Self::RemoteNewer(_))
-    }
-}
-
 /// Something that happened to the session.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -130,6 +109,8 @@ pub enum Event {
     Doubt,
     /// The installation of the CRDs came to an end.
     CrdsChecked(Crds),
+    /// The rights of the credentials were looked at.
+    PermissionsChecked(Permissions),
     /// Whether all watches have listed what there is; with the kinds that have not, in words.
     SyncChanged {
         /// In words, what is missing; none when all is there.
@@ -182,6 +163,7 @@ pub struct Session {
     latency: Option<Duration>,
     last_seen: Option<Timestamp>,
     crds: Crds,
+    permissions: Option<Permissions>,
     unsynced: Option<String>,
     ended_task: Option<String>,
 }
@@ -202,6 +184,7 @@ impl Session {
             latency: None,
             last_seen: None,
             crds: Crds::Installing,
+            permissions: None,
             unsynced: Some("the first listing has not begun".to_owned()),
             ended_task: None,
         };
@@ -223,6 +206,11 @@ impl Session {
             Event::Doubt if self.state == State::Running => vec![Action::Probe],
             Event::Doubt => Vec::new(),
             Event::CrdsChecked(crds) => self.crds_checked(crds, now, jitter),
+            // Nothing is started or stopped for it: what may be done is done, and each refusal is told where it hurts.
+            Event::PermissionsChecked(permissions) => {
+                self.permissions = Some(permissions);
+                Vec::new()
+            }
             Event::SyncChanged { missing } => {
                 self.unsynced = missing;
                 self.settle(now);
@@ -389,6 +377,11 @@ impl Session {
     /// How far the installation of the CRDs came.
     pub const fn crds(&self) -> &Crds {
         &self.crds
+    }
+
+    /// What the credentials may do; none before the first look.
+    pub const fn permissions(&self) -> Option<&Permissions> {
+        self.permissions.as_ref()
     }
 
     /// What has not been listed yet, in words; none when all is in sync.

@@ -11,7 +11,7 @@ mod status;
 mod validate;
 mod validated;
 
-pub use self::events::{events, refused_events};
+pub use self::events::{PruneStep, events, prune_event, refused_events};
 pub use self::observed::{
     ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
 };

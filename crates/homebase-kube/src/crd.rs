@@ -1,5 +1,5 @@
-//! Installs the CRDs on a work cluster: never downgrades, never deletes, never takes over a CRD that somebody
-//! else owns, and waits until the apiserver serves them.
+//! Installs the CRDs on a work cluster as far as its registration allows: never downgrades, never deletes, never
+//! removes a version that objects are stored in, and waits until the apiserver serves them.
 
 use std::time::Duration;
 
@@ -19,6 +19,18 @@ mod tests;
 const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often to look whether it has.
 const ESTABLISH_POLL: Duration = Duration::from_millis(200);
+
+/// What may be done about the CRDs of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CrdPolicy {
+    /// Install those that are missing and renew those that Homebase made.
+    #[default]
+    Install,
+    /// Besides, take over those that somebody else made.
+    Adopt,
+    /// Write none: they must be there.
+    Never,
+}
 
 /// What the installation of all CRDs came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +71,24 @@ pub enum InstallCrdError {
         /// The CRD's name.
         name: String,
     },
+    /// The CRD is missing, or an older one, and may not be written.
+    #[error(
+        "CRD {name} is missing or older than this hub needs, and the policy Never forbids to install it: install it from deploy/crds"
+    )]
+    KeepOut {
+        /// The CRD's name.
+        name: String,
+    },
+    /// The change would remove a version in which objects are stored.
+    #[error(
+        "CRD {name} has objects stored in version {version}, which this hub does not know: migrate them first"
+    )]
+    RemoveStoredVersion {
+        /// The CRD's name.
+        name: String,
+        /// The version.
+        version: String,
+    },
     /// The apiserver does not serve the CRD.
     #[error("CRD {name} was not established within {} s: {detail}", ESTABLISH_TIMEOUT.as_secs())]
     Establish {
@@ -74,16 +104,49 @@ impl InstallCrdError {
     pub fn category(&self) -> Option<Category> {
         match self {
             Self::ReadCrd { source, .. } | Self::ApplyCrd { source, .. } => Some(categorize(source)),
-            Self::ForeignOwner { .. } | Self::Establish { .. } => None,
+            Self::ForeignOwner { .. }
+            | Self::KeepOut { .. }
+            | Self::RemoveStoredVersion { .. }
+            | Self::Establish { .. } => None,
         }
     }
 }
 
-/// Installs all CRDs and waits until the apiserver serves them.
+/// Installs all CRDs and waits until the apiserver serves them. Credentials without rights on CRDs are enough
+/// where the kinds are served already.
 pub async fn install_crds(
     client: &Client,
     crds: &[CustomResourceDefinition],
     manager: &str,
+    policy: CrdPolicy,
+) -> Result<Installed, InstallCrdError> {
+    match try_install(client, crds, manager, policy).await {
+        Err(error) if error.category() == Some(Category::Forbidden) && are_served(client, crds).await => {
+            Ok(Installed::UpToDate)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether the apiserver serves all kinds in the versions that the hub uses; discovery is open to everybody.
+async fn are_served(client: &Client, crds: &[CustomResourceDefinition]) -> bool {
+    for crd in crds {
+        for version in crd.spec.versions.iter().filter(|version| version.served) {
+            let group_version = format!("{}/{}", crd.spec.group, version.name);
+            let Ok(list) = client.list_api_group_resources(&group_version).await else { return false };
+            if !list.resources.iter().any(|resource| resource.name == crd.spec.names.plural) {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+async fn try_install(
+    client: &Client,
+    crds: &[CustomResourceDefinition],
+    manager: &str,
+    policy: CrdPolicy,
 ) -> Result<Installed, InstallCrdError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut installed = Installed::UpToDate;
@@ -94,10 +157,21 @@ pub async fn install_crds(
             .await
             .map_err(|error| InstallCrdError::ReadCrd { name: name.clone(), source: Box::new(error) })?;
         match judge(crd, found.as_ref()) {
-            Verdict::Apply => apply_crd(&api, crd, manager).await?,
+            Verdict::Foreign if policy == CrdPolicy::Install => {
+                return Err(InstallCrdError::ForeignOwner { name });
+            }
+            Verdict::Apply | Verdict::Foreign if policy == CrdPolicy::Never => {
+                // A foreign one that is served may do: what it refuses will show on the resources.
+                if found.is_none() {
+                    return Err(InstallCrdError::KeepOut { name });
+                }
+            }
+            Verdict::Apply | Verdict::Foreign => {
+                refuse_removal(crd, found.as_ref())?;
+                apply_crd(&api, crd, manager).await?;
+            }
             Verdict::Keep => {}
             Verdict::RemoteNewer => installed = Installed::RemoteNewer(name.clone()),
-            Verdict::Foreign => return Err(InstallCrdError::ForeignOwner { name }),
         }
     }
     for crd in crds {
@@ -131,6 +205,21 @@ fn judge(wanted: &CustomResourceDefinition, found: Option<&CustomResourceDefinit
         Verdict::Keep
     } else {
         Verdict::Apply
+    }
+}
+
+/// Refuses a change after which objects that are stored could not be read any more.
+fn refuse_removal(
+    wanted: &CustomResourceDefinition,
+    found: Option<&CustomResourceDefinition>,
+) -> Result<(), InstallCrdError> {
+    let stored = found.and_then(|found| found.status.as_ref()?.stored_versions.as_ref());
+    let is_known = |version: &&String| wanted.spec.versions.iter().any(|known| known.name == **version);
+    match stored.into_iter().flatten().find(|version| !is_known(version)) {
+        None => Ok(()),
+        Some(version) => {
+            Err(InstallCrdError::RemoveStoredVersion { name: wanted.name_any(), version: version.clone() })
+        }
     }
 }
 

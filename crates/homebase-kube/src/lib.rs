@@ -1,7 +1,8 @@
 //! The only crate that talks to an apiserver: clients, server-side apply, prune, CRD installation,
-//! identity, events, watches.
+//! identity, events, watches, permissions.
 //!
-//! It knows nothing of IRIS and decides nothing: callers say what to send.
+//! It knows nothing of IRIS, but for the names in the one table of rights, and decides nothing: callers say what to
+//! send.
 
 pub mod apply;
 pub mod bound;
@@ -13,6 +14,7 @@ pub mod event;
 pub mod home;
 pub mod identity;
 pub mod observe;
+pub mod permissions;
 pub mod rotating;
 pub mod watch;
 

@@ -2,10 +2,13 @@
 //! from, field by field. It must not grow a path, a command, or a value that the policy did not see.
 
 use homebase_core::Fingerprint;
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
-use crate::server::{Server, Trust};
+use crate::server::Server;
+use crate::trust::Trust;
+use crate::validity::Validity;
 
 /// A kubeconfig that is safe to use: one server, one way to trust it, one set of credentials.
 ///
@@ -16,6 +19,7 @@ pub struct SanitizedKubeconfig {
     tls_server_name: Option<String>,
     credentials: Credentials,
     namespace: Option<String>,
+    validity: Validity,
     fingerprint: Fingerprint,
 }
 
@@ -29,7 +33,8 @@ impl SanitizedKubeconfig {
     ) -> Self {
         let fingerprint =
             fingerprint(&server, &trust, tls_server_name.as_deref(), &credentials, namespace.as_deref());
-        Self { server, trust, tls_server_name, credentials, namespace, fingerprint }
+        let validity = credentials.validity();
+        Self { server, trust, tls_server_name, credentials, namespace, validity, fingerprint }
     }
 
     /// Where the apiserver is.
@@ -56,6 +61,20 @@ impl SanitizedKubeconfig {
     /// The namespace that the context names. When `None`, Kubernetes' own default is `default`.
     pub fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
+    }
+
+    /// When the credentials expire: the end of the client certificate, or the claim `exp` of a JSON Web
+    /// Token. `None` when they do not say, or nothing that could be true; an opaque token never says.
+    ///
+    /// It is what the credentials claim, read without any verification: good for a warning, never a reason
+    /// to stop using them. Only the apiserver's answer is.
+    pub fn credentials_expire(&self) -> Option<Timestamp> {
+        self.validity.not_after()
+    }
+
+    /// The span in which the credentials claim to be usable.
+    pub fn credentials_validity(&self) -> Validity {
+        self.validity
     }
 
     /// The mark of the whole effective configuration, secrets included: it changes exactly when a

@@ -8,7 +8,9 @@ use crate::pem;
 use crate::policy::MAX_TOKEN_BYTES;
 use crate::rejection::RejectionKind;
 use crate::secret::{SecretBytes, SecretString};
+use crate::server::Server;
 use crate::shape::Fields;
+use crate::validity::Validity;
 
 /// The credentials of a work cluster's service account or user.
 pub enum Credentials {
@@ -31,49 +33,69 @@ impl Credentials {
             Self::ClientCertificate { .. } => "ClientCertificate",
         }
     }
-}
 
-const CERTIFICATE: &str = "client-certificate-data";
-const KEY: &str = "client-key-data";
+    pub(crate) fn validity(&self) -> Validity {
+        match self {
+            Self::Token(token) => Validity::of_token(token.expose()),
+            Self::ClientCertificate { certificate_pem, .. } => Validity::of_certificates(certificate_pem),
+        }
+    }
 
-/// Reads the credentials of `users[].user`, if it has any.
-pub(crate) fn read_credentials(
-    fields: &Fields<'_>,
-    faults: &mut Faults,
-) -> Result<Option<Credentials>, Refused> {
-    let token = read_token(fields, faults);
-    let certificate = pem::read_certificates(fields, CERTIFICATE, faults);
-    let key = pem::read_private_key(fields, KEY, faults);
-    let (token, certificate, key) = (token?, certificate?, key?);
-    let path = |field| fields.path(field);
-    match (token, certificate, key) {
-        (None, None, None) => Ok(None),
-        (Some(token), None, None) => Ok(Some(Credentials::Token(token))),
-        (None, Some(certificate), Some(key)) => Ok(Some(Credentials::ClientCertificate {
-            certificate_pem: certificate.pem,
-            key_pem: SecretBytes::new(key),
-        })),
-        (Some(_), _, _) => {
-            let fix = "a user has a token or a client certificate; remove the one that the hub is not to use";
-            Err(faults.add(path("token"), RejectionKind::Conflict { fix }))
+    /// Whether the credentials can be shown to `server` at all.
+    pub(crate) fn check_transport(&self, server: &Server) -> Result<(), RejectionKind> {
+        if server.is_plaintext() && matches!(self, Self::ClientCertificate { .. }) {
+            return Err(RejectionKind::Conflict { fix: "a client certificate needs a server with https://" });
         }
-        (None, Some(_), None) => {
-            Err(faults
-                .add(path(KEY), RejectionKind::Missing { fix: "add the key of `client-certificate-data`" }))
-        }
-        (None, None, Some(_)) => Err(faults.add(
-            path(CERTIFICATE),
-            RejectionKind::Missing { fix: "add the certificate of `client-key-data`" },
-        )),
+        Ok(())
     }
 }
 
-fn read_token(fields: &Fields<'_>, faults: &mut Faults) -> Result<Option<SecretString>, Refused> {
-    const FIELD: &str = "token";
-    let Some(token) = fields.text(FIELD, MAX_TOKEN_BYTES, faults)? else { return Ok(None) };
+/// What a convention calls the parts of credentials, and in which mapping it keeps each.
+pub(crate) struct CredentialFields<'f, 'a> {
+    pub(crate) token: (&'f Fields<'a>, &'static str),
+    pub(crate) certificate: (&'f Fields<'a>, &'static str),
+    pub(crate) key: (&'f Fields<'a>, &'static str),
+}
+
+/// Reads the credentials, if there are any.
+pub(crate) fn read_credentials(
+    sources: &CredentialFields<'_, '_>,
+    faults: &mut Faults,
+) -> Result<Option<Credentials>, Refused> {
+    let token = read_token(sources.token, faults);
+    let certificate = pem::read_certificates(sources.certificate.0, sources.certificate.1, faults);
+    let key = pem::read_private_key(sources.key.0, sources.key.1, faults);
+    let ((fields, field), kind) = match (token?, certificate?, key?) {
+        (None, None, None) => return Ok(None),
+        (Some(token), None, None) => return Ok(Some(Credentials::Token(token))),
+        (None, Some(certificate), Some(key)) => {
+            return Ok(Some(Credentials::ClientCertificate {
+                certificate_pem: certificate.pem,
+                key_pem: SecretBytes::new(key),
+            }));
+        }
+        (Some(_), _, _) => {
+            let fix = "a user has a token or a client certificate; remove the one that the hub is not to use";
+            (sources.token, RejectionKind::Conflict { fix })
+        }
+        (None, Some(_), None) => {
+            (sources.key, RejectionKind::Missing { fix: "add the key of the client certificate" })
+        }
+        (None, None, Some(_)) => {
+            (sources.certificate, RejectionKind::Missing { fix: "add the certificate of the client key" })
+        }
+    };
+    Err(faults.add(fields.path(field), kind))
+}
+
+fn read_token(
+    (fields, field): (&Fields<'_>, &'static str),
+    faults: &mut Faults,
+) -> Result<Option<SecretString>, Refused> {
+    let Some(token) = fields.text(field, MAX_TOKEN_BYTES, faults)? else { return Ok(None) };
     if token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(Some(SecretString::new(Zeroizing::new(token.to_owned()))));
     }
     let fix = "must be visible ASCII without blanks or line ends: write the token on the line of its field";
-    Err(faults.add(fields.path(FIELD), RejectionKind::Malformed { fix }))
+    Err(faults.add(fields.path(field), RejectionKind::Malformed { fix }))
 }

@@ -8,9 +8,8 @@ use serde_saphyr::{Error, Options};
 use std::fmt;
 use zeroize::Zeroizing;
 
-use crate::faults::{Faults, Refused};
 use crate::policy::{MAX_DEPTH, MAX_EVENTS, MAX_KUBECONFIG_BYTES, MAX_NODES};
-use crate::rejection::{Path, RejectionKind};
+use crate::rejection::RejectionKind;
 
 /// A value of the document. Text is wiped on drop, because any of it may be a secret.
 pub(crate) enum Node {
@@ -24,16 +23,11 @@ pub(crate) enum Node {
 }
 
 /// Reads the one document.
-pub(crate) fn parse(bytes: &[u8], faults: &mut Faults) -> Result<Node, Refused> {
-    let node = check_text(bytes).and_then(|text| {
-        check_single_document(text)?;
-        serde_saphyr::from_str_with_options::<Node>(text, options()).map_err(|error| kind_of(&error))
-    });
-    match node {
-        Ok(Node::Null) => Err(faults.add(Path::document(), RejectionKind::Empty)),
-        Ok(node) => Ok(node),
-        Err(kind) => Err(faults.add(Path::document(), kind)),
-    }
+pub(crate) fn parse(bytes: &[u8]) -> Result<Node, RejectionKind> {
+    let text = check_text(bytes)?;
+    check_single_document(text)?;
+    let node = serde_saphyr::from_str_with_options(text, options()).map_err(|error| kind_of(&error))?;
+    if matches!(node, Node::Null) { Err(RejectionKind::Empty) } else { Ok(node) }
 }
 
 fn check_text(bytes: &[u8]) -> Result<&str, RejectionKind> {

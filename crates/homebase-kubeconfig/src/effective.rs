@@ -3,11 +3,12 @@
 
 use crate::config::SanitizedKubeconfig;
 use crate::credentials::Credentials;
-use crate::entries::{Cluster, Entries, Entry};
+use crate::entries::{AUTHORITIES, CLIENT_CERTIFICATE, Cluster, Entries, Entry};
 use crate::faults::{Faults, Refused};
 use crate::policy::Policy;
 use crate::rejection::{Path, RejectionKind};
-use crate::server::{Server, Trust};
+use crate::server::Server;
+use crate::trust::Trust;
 
 impl Entries<'_> {
     /// The configuration that `current-context` describes.
@@ -31,12 +32,9 @@ impl Entries<'_> {
         let user = self.users.and_then(|list| find(list, context.user, place.field("user"), "users", faults));
         let user = user.and_then(|entry| complete_user(entry, faults));
         let (cluster, (credentials, user_path)) = (cluster?, user?);
-        if cluster.server.is_plaintext() && matches!(credentials, Credentials::ClientCertificate { .. }) {
-            let fix = "a client certificate needs a server with https://";
-            return Err(
-                faults.add(user_path.field("client-certificate-data"), RejectionKind::Conflict { fix })
-            );
-        }
+        credentials
+            .check_transport(&cluster.server)
+            .map_err(|kind| faults.add(user_path.field(CLIENT_CERTIFICATE), kind))?;
         Ok(SanitizedKubeconfig::new(
             cluster.server,
             cluster.trust,
@@ -75,17 +73,9 @@ fn complete_cluster(
         let fix = "add the URL of the apiserver";
         return Err(faults.add(path.field("server"), RejectionKind::Missing { fix }));
     };
-    let trust = match cluster.authorities {
-        _ if server.is_plaintext() => Trust::Plaintext,
-        _ if cluster.unverified => Trust::Unverified,
-        Some(authorities) => Trust::Authorities(authorities),
-        None if policy.allow_system_roots => Trust::SystemRoots,
-        None => {
-            let fix = "add the certificates by which the server is known; this hub does not use its system trust store";
-            return Err(faults.add(path.field("certificate-authority-data"), RejectionKind::Missing { fix }));
-        }
-    };
-    Ok(CompleteCluster { server, trust, tls_server_name: cluster.tls_server_name })
+    let tls = cluster.tls;
+    let trust = tls.trust(&server, policy).map_err(|kind| faults.add(path.field(AUTHORITIES), kind))?;
+    Ok(CompleteCluster { server, trust, tls_server_name: tls.server_name })
 }
 
 fn complete_user(

@@ -1,14 +1,28 @@
 //! The lists of a kubeconfig: clusters, users and contexts, each entry checked whether it is used or not.
 //! It must not decide which of them are used.
 
-use crate::credentials::{Credentials, read_credentials};
+use crate::credentials::{CredentialFields, Credentials, read_credentials};
 use crate::document::Node;
 use crate::faults::{Faults, Refused};
-use crate::pem;
 use crate::policy::{MAX_NAME_BYTES, MAX_NAMESPACE_BYTES, Policy};
 use crate::rejection::{Path, RejectionKind};
-use crate::server::{Server, read_server, read_tls_server_name};
+use crate::server::{Server, read_server};
 use crate::shape::{self, Fields, Shape};
+use crate::trust::{Tls, TlsFields, read_tls};
+
+/// The field whose content makes credentials useless without TLS.
+pub(crate) const CLIENT_CERTIFICATE: &str = "client-certificate-data";
+
+/// The field by which a server is known.
+pub(crate) const AUTHORITIES: &str = "certificate-authority-data";
+
+const TLS: TlsFields = TlsFields {
+    authorities: AUTHORITIES,
+    server_name: "tls-server-name",
+    unverified: "insecure-skip-tls-verify",
+    insecure_fix: "remove the field and add `certificate-authority-data`, so that nobody can pose as the server",
+    conflict_fix: "a server is verified or not; remove it, or remove `certificate-authority-data`",
+};
 
 /// An entry: its name, where its content is, and the content unless that was refused.
 pub(crate) struct Entry<'a, T> {
@@ -20,9 +34,7 @@ pub(crate) struct Entry<'a, T> {
 /// `clusters[].cluster`
 pub(crate) struct Cluster {
     pub(crate) server: Option<Server>,
-    pub(crate) authorities: Option<Vec<Vec<u8>>>,
-    pub(crate) unverified: bool,
-    pub(crate) tls_server_name: Option<String>,
+    pub(crate) tls: Tls,
 }
 
 /// `contexts[].context`
@@ -55,7 +67,7 @@ pub(crate) fn read<'a>(
         })
     });
     let users = read_list(&fields, "users", &shape::USER_ENTRY, faults, |entry, faults| {
-        read_content(entry, "user", &shape::USER, faults, read_credentials)
+        read_content(entry, "user", &shape::USER, faults, read_user)
     });
     let contexts = read_list(&fields, "contexts", &shape::CONTEXT_ENTRY, faults, |entry, faults| {
         read_content(entry, "context", &shape::CONTEXT, faults, read_context)
@@ -138,30 +150,18 @@ fn read_required<'a>(
 }
 
 fn read_cluster(fields: &Fields<'_>, policy: &Policy, faults: &mut Faults) -> Result<Cluster, Refused> {
-    const UNVERIFIED: &str = "insecure-skip-tls-verify";
     let server = read_server(fields, policy, faults);
-    let authorities = pem::read_certificates(fields, "certificate-authority-data", faults);
-    let tls_server_name = read_tls_server_name(fields, faults);
-    let unverified = fields.flag(UNVERIFIED, faults).and_then(|unverified| {
-        if unverified && !policy.allow_insecure {
-            let fix = "remove the field and add `certificate-authority-data`, so that nobody can pose as the server";
-            return Err(faults.add(fields.path(UNVERIFIED), RejectionKind::Insecure { fix }));
-        }
-        Ok(unverified)
-    });
+    let tls = read_tls(fields, &TLS, policy, faults);
     let compression = fields.flag("disable-compression", faults);
-    let (server, authorities, tls_server_name, unverified, _) =
-        (server?, authorities?, tls_server_name?, unverified?, compression?);
-    if unverified && authorities.is_some() {
-        let fix = "a server is verified or not; remove it, or remove `certificate-authority-data`";
-        return Err(faults.add(fields.path(UNVERIFIED), RejectionKind::Conflict { fix }));
-    }
-    Ok(Cluster {
-        server,
-        authorities: authorities.map(|certificates| certificates.der),
-        unverified,
-        tls_server_name,
-    })
+    let (server, tls, _) = (server?, tls?, compression?);
+    Ok(Cluster { server, tls })
+}
+
+fn read_user(fields: &Fields<'_>, faults: &mut Faults) -> Result<Option<Credentials>, Refused> {
+    let (token, certificate, key) = ("token", CLIENT_CERTIFICATE, "client-key-data");
+    let sources =
+        CredentialFields { token: (fields, token), certificate: (fields, certificate), key: (fields, key) };
+    read_credentials(&sources, faults)
 }
 
 fn read_context<'a>(fields: &Fields<'a>, faults: &mut Faults) -> Result<Context<'a>, Refused> {

@@ -8,6 +8,7 @@
 //! Nothing here opens a file, runs a program, resolves a name, or looks at the environment or the clock;
 //! and a [`Rejection`] cannot carry a word of its input (see [`rejection`]).
 
+mod argo;
 mod config;
 mod credentials;
 mod document;
@@ -20,15 +21,20 @@ pub mod rejection;
 mod secret;
 mod server;
 mod shape;
+mod trust;
+mod validity;
 
+pub use argo::sanitize_argo;
 pub use config::SanitizedKubeconfig;
 pub use credentials::Credentials;
 pub use policy::{MAX_KUBECONFIG_BYTES, Policy};
 pub use rejection::{Path, Reason, Rejection, RejectionKind};
 pub use secret::{SecretBytes, SecretString};
-pub use server::{Server, Trust};
+pub use server::Server;
+pub use trust::Trust;
+pub use validity::{ExpiryState, Validity};
 
-use faults::Faults;
+use faults::{Faults, Refused};
 
 /// Reads the bytes of a registration's kubeconfig (YAML or JSON) and keeps what `policy` allows.
 ///
@@ -45,9 +51,18 @@ use faults::Faults;
 /// # Errors
 /// All faults in the order of the document, up to a cap ([`RejectionKind::TooManyFaults`]); never an empty list.
 pub fn sanitize(bytes: &[u8], policy: &Policy) -> Result<SanitizedKubeconfig, Vec<Rejection>> {
-    let mut faults = Faults::default();
-    let effective = document::parse(bytes, &mut faults)
+    let mut faults = Faults::of(Path::document());
+    let effective = document::parse(bytes)
+        .map_err(|kind| faults.add(faults.root(), kind))
         .and_then(|document| entries::read(&document, policy, &mut faults)?.effective(policy, &mut faults));
+    conclude(effective, faults)
+}
+
+/// The one way out, whatever the convention: a fault anywhere refuses the whole.
+fn conclude(
+    effective: Result<SanitizedKubeconfig, Refused>,
+    faults: Faults,
+) -> Result<SanitizedKubeconfig, Vec<Rejection>> {
     match effective {
         Ok(kubeconfig) if faults.is_empty() => Ok(kubeconfig),
         _ => Err(faults.into_rejections()),

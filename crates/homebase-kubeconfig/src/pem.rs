@@ -14,7 +14,7 @@ use crate::shape::Fields;
 const BASE64_FORM: &str = "must be base64 of PEM text, as `kubectl config view --raw --flatten` writes it";
 const PEM_FORM: &str = "must be complete PEM text within the base64: check that nothing is cut off";
 const CERTIFICATE_FORM: &str = "must hold one or more PEM sections `CERTIFICATE`";
-const NO_KEY_HERE: &str = "must hold certificates only: move the private key to `client-key-data`";
+const NO_KEY_HERE: &str = "must hold certificates only: move the private key to the field for it";
 const KEY_FORM: &str = "must hold exactly one PEM section with an unencrypted private key (`PRIVATE KEY`, \
                         `RSA PRIVATE KEY` or `EC PRIVATE KEY`)";
 

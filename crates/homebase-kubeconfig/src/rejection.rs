@@ -1,4 +1,4 @@
-//! Why a kubeconfig was refused: where, what kind of fault, and how to mend it.
+//! Why a registration was refused: where, what kind of fault, and how to mend it.
 //!
 //! A [`Rejection`] ends up in conditions, events and logs, so it must not carry anything of its input.
 //! That holds by construction: paths and messages are made of `'static` text and numbers, there is no

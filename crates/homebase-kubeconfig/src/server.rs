@@ -1,14 +1,15 @@
-//! Where the apiserver is and how it proves who it is. It decides whether a URL names one host without
+//! Where the apiserver is. It decides whether a URL names one host without
 //! doubt; it must not resolve that host. (Which addresses may be connected to is decided when connecting.)
 
+// `core::net` has the addresses and nothing to connect with.
+use core::net::{IpAddr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 
 use http::Uri;
 use rustls_pki_types::ServerName;
 
 use crate::faults::{Faults, Refused};
-use crate::policy::{MAX_HOST_BYTES, MAX_SERVER_BYTES, Policy};
+use crate::policy::{MAX_SERVER_BYTES, Policy};
 use crate::rejection::RejectionKind;
 use crate::shape::Fields;
 
@@ -55,31 +56,6 @@ impl fmt::Display for Server {
     }
 }
 
-/// What makes the apiserver trustworthy. A client must handle each case: there is no default to fall into.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// A certificate from one of these authorities, each as DER. Never empty.
-    Authorities(Vec<Vec<u8>>),
-    /// A certificate from an authority of the hub's system trust store.
-    SystemRoots,
-    /// Any certificate at all. Only with [`Policy::allow_insecure`].
-    Unverified,
-    /// No TLS. Only with [`Policy::allow_insecure`].
-    Plaintext,
-}
-
-impl Trust {
-    /// A word for a log line or a status.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Authorities(_) => "Authorities",
-            Self::SystemRoots => "SystemRoots",
-            Self::Unverified => "Unverified",
-            Self::Plaintext => "Plaintext",
-        }
-    }
-}
-
 const URL_FORM: &str = "must be a URL such as https://api.example.com:6443, with a host and nothing else but a port \
                         and a path";
 const HOST_FORM: &str =
@@ -96,7 +72,8 @@ pub(crate) fn read_server(
     parse_url(url, policy).map(Some).map_err(|kind| faults.add(fields.path("server"), kind))
 }
 
-fn parse_url(url: &str, policy: &Policy) -> Result<Server, RejectionKind> {
+/// Reads a URL of at most [`MAX_SERVER_BYTES`].
+pub(crate) fn parse_url(url: &str, policy: &Policy) -> Result<Server, RejectionKind> {
     let malformed = RejectionKind::Malformed { fix: URL_FORM };
     // `Uri` drops a fragment without a word, and lets bytes beyond ASCII through in a path.
     let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'?' | b'\\'));
@@ -144,7 +121,7 @@ fn parse_host(host: &str) -> Option<String> {
 
 /// Whether a text is a DNS name or an address. A resolver would read `0x7f.1` as 127.0.0.1: a name must not
 /// end in what looks like a number, so that only what is written as an address can be one.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     let last_label = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     let is_hexadecimal = last_label.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
     match ServerName::try_from(text) {
@@ -152,18 +129,4 @@ fn is_host(text: &str) -> bool {
         Ok(ServerName::IpAddress(_)) => text.parse::<IpAddr>().is_ok(),
         _ => false,
     }
-}
-
-/// Reads `clusters[].cluster.tls-server-name`.
-pub(crate) fn read_tls_server_name(
-    fields: &Fields<'_>,
-    faults: &mut Faults,
-) -> Result<Option<String>, Refused> {
-    const FIELD: &str = "tls-server-name";
-    let Some(name) = fields.text(FIELD, MAX_HOST_BYTES, faults)? else { return Ok(None) };
-    if is_host(name) {
-        return Ok(Some(name.to_owned()));
-    }
-    let fix = "must be a DNS name or an IP address that the server's certificate is made out to";
-    Err(faults.add(fields.path(FIELD), RejectionKind::Malformed { fix }))
 }

@@ -1,4 +1,4 @@
-//! The allow list: which fields each part of a kubeconfig may have, which are refused by name and why.
+//! The allow list: which fields each part of a registration may have, which are refused by name and why.
 //! Reading a mapping through a [`Shape`] is the only way to its fields, so nothing gets past the list.
 
 use crate::document::Node;
@@ -90,6 +90,22 @@ pub(crate) const USER: Shape = Shape {
 pub(crate) const CONTEXT: Shape =
     Shape { known: &["cluster", "user", "namespace", "extensions"], refused: &[] };
 
+/// `config` of a cluster Secret of Argo CD.
+pub(crate) const ARGO_CONFIG: Shape = Shape {
+    known: &["bearerToken", "tlsClientConfig", "disableCompression"],
+    refused: &[
+        Refusal { field: "username", fix: PASSWORD },
+        Refusal { field: "password", fix: PASSWORD },
+        Refusal { field: "awsAuthConfig", fix: EXEC },
+        Refusal { field: "execProviderConfig", fix: EXEC },
+        Refusal { field: "proxyUrl", fix: PROXY },
+    ],
+};
+
+/// `config.tlsClientConfig` of a cluster Secret of Argo CD.
+pub(crate) const ARGO_TLS: Shape =
+    Shape { known: &["insecure", "serverName", "caData", "certData", "keyData"], refused: &[] };
+
 /// A mapping whose fields have been held against its shape.
 pub(crate) struct Fields<'a> {
     path: Path,
@@ -129,6 +145,11 @@ impl Shape {
 }
 
 impl<'a> Fields<'a> {
+    /// A mapping that is not there: it has no fields.
+    pub(crate) fn absent(path: Path) -> Self {
+        Self { path, entries: &[] }
+    }
+
     pub(crate) fn path(&self, field: &'static str) -> Path {
         self.path.field(field)
     }

@@ -1,6 +1,7 @@
-//! Golden cases: each `tests/cases/{accepted,refused}/NAME.yaml` is a test, its outcome is in
-//! `NAME.expected`. A first line `# policy: allow_insecure` or `# policy: no_system_roots` sets the policy.
-//! `UPDATE_GOLDEN=1` writes the outcomes; what it wrote must be read before it is committed.
+//! Golden cases: each `tests/cases/{accepted,refused}/NAME.yaml` (a kubeconfig) and each
+//! `tests/cases-argo/{accepted,refused}/NAME.secret` (a cluster Secret of Argo CD: lines `name: ` and
+//! `server: `, a line `config:`, and the rest is the config) is a test, its outcome is in `NAME.expected`. A
+//! first line `# policy: allow_insecure` or `# policy: no_system_roots` sets the policy. `UPDATE_GOLDEN=1` writes the outcomes; what it wrote must be read before it is committed.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its cases must fail")]
 
@@ -8,17 +9,19 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use homebase_kubeconfig::{Credentials, Policy, Reason, Rejection, SanitizedKubeconfig, Trust, sanitize};
+use homebase_kubeconfig::{
+    Credentials, Policy, Reason, Rejection, SanitizedKubeconfig, Trust, sanitize, sanitize_argo,
+};
 
 /// Everything in a case that is not a word of the kubeconfig format contains one of these: plain, in
 /// base64, or as the beginning of PEM and DER in base64.
 const CANARIES: [&str; 5] = ["canary", "y2fuyxj5", "ls0t", "miib", "migh"];
 
 fn cases(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> =
-        entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    let is_case = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml" || end == "secret");
+    let mut paths: Vec<_> = entries.filter(is_case).collect();
     paths.sort();
     paths
 }
@@ -32,6 +35,29 @@ fn policy(bytes: &[u8]) -> Policy {
         Some(b"no_system_roots") => Policy { allow_system_roots: false, ..default },
         Some(other) => panic!("unknown policy {}", String::from_utf8_lossy(other)),
     }
+}
+
+/// Hands a case to the reader of its convention.
+fn read(case: &Path, bytes: &[u8]) -> Result<SanitizedKubeconfig, Vec<Rejection>> {
+    let policy = policy(bytes);
+    if case.extension().is_some_and(|end| end == "yaml") {
+        return sanitize(bytes, &policy);
+    }
+    let mut rest = bytes;
+    let mut next_line = || {
+        let end = rest.iter().position(|byte| *byte == b'\n').unwrap();
+        let line = &rest[..end];
+        rest = &rest[end + 1..];
+        line
+    };
+    let mut line = next_line();
+    if line.starts_with(b"# policy: ") {
+        line = next_line();
+    }
+    let name = line.strip_prefix(b"name: ").unwrap();
+    let server = next_line().strip_prefix(b"server: ").unwrap();
+    assert_eq!(next_line(), b"config:");
+    sanitize_argo(name, server, rest, &policy)
 }
 
 fn describe(kubeconfig: &SanitizedKubeconfig) -> String {
@@ -52,8 +78,12 @@ fn describe(kubeconfig: &SanitizedKubeconfig) -> String {
             )
         }
     };
+    let validity = kubeconfig.credentials_validity();
+    assert_eq!(validity.not_after(), kubeconfig.credentials_expire());
+    let [start, end] = [validity.not_before(), validity.not_after()]
+        .map(|time| time.map_or("-".to_owned(), |time| time.to_string()));
     format!(
-        "server: {}\nhost: {}\nport: {}\ntrust: {trust}\ntls-server-name: {}\ncredentials: {credentials}\nnamespace: {}\n",
+        "server: {}\nhost: {}\nport: {}\ntrust: {trust}\ntls-server-name: {}\ncredentials: {credentials}\nvalid: {start} to {end}\nnamespace: {}\n",
         server.url(),
         server.host(),
         server.port(),
@@ -81,12 +111,15 @@ fn compare(case: &Path, outcome: &str) -> Option<String> {
     (expected != outcome).then(|| format!("{}: expected\n{expected}but got\n{outcome}", case.display()))
 }
 
-fn check(folder: &str, outcome: impl Fn(&Path, &[u8]) -> Result<String, String>) {
+fn check(
+    folder: &str,
+    outcome: impl Fn(Result<SanitizedKubeconfig, Vec<Rejection>>) -> Result<String, String>,
+) {
     let cases = cases(folder);
     assert!(!cases.is_empty(), "no cases in {folder}");
     let failures: Vec<_> = cases
         .iter()
-        .filter_map(|case| match outcome(case, &fs::read(case).unwrap()) {
+        .filter_map(|case| match outcome(read(case, &fs::read(case).unwrap())) {
             Ok(outcome) => compare(case, &outcome),
             Err(failure) => Some(format!("{}: {failure}", case.display())),
         })
@@ -94,19 +127,13 @@ fn check(folder: &str, outcome: impl Fn(&Path, &[u8]) -> Result<String, String>)
     assert!(failures.is_empty(), "{} of {} cases fail\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
-#[test]
-fn good_kubeconfigs_are_accepted() {
-    check("accepted", |_, bytes| {
-        sanitize(bytes, &policy(bytes))
-            .map(|kubeconfig| describe(&kubeconfig))
-            .map_err(|faults| list(&faults))
-    });
+fn check_accepted(folder: &str) {
+    check(folder, |result| result.map(|kubeconfig| describe(&kubeconfig)).map_err(|faults| list(&faults)));
 }
 
-#[test]
-fn bad_kubeconfigs_are_refused_with_all_their_faults() {
-    check("refused", |_, bytes| {
-        let rejections = sanitize(bytes, &policy(bytes)).err().ok_or("is accepted")?;
+fn check_refused(folder: &str) {
+    check(folder, |result| {
+        let rejections = result.err().ok_or("is accepted")?;
         if rejections.is_empty() {
             return Err("is refused without a reason".to_owned());
         }
@@ -117,6 +144,26 @@ fn bad_kubeconfigs_are_refused_with_all_their_faults() {
             None => Ok(outcome),
         }
     });
+}
+
+#[test]
+fn good_kubeconfigs_are_accepted() {
+    check_accepted("cases/accepted");
+}
+
+#[test]
+fn bad_kubeconfigs_are_refused_with_all_their_faults() {
+    check_refused("cases/refused");
+}
+
+#[test]
+fn good_secrets_of_argo_are_accepted() {
+    check_accepted("cases-argo/accepted");
+}
+
+#[test]
+fn bad_secrets_of_argo_are_refused_with_all_their_faults() {
+    check_refused("cases-argo/refused");
 }
 
 #[test]
@@ -141,7 +188,7 @@ fn every_kind_of_fault_has_a_case() {
         "Insecure",
         "TooManyFaults",
     ];
-    let golden: String = cases("refused")
+    let golden: String = cases("cases/refused")
         .iter()
         .map(|case| fs::read_to_string(case.with_extension("expected")).unwrap_or_default())
         .collect();
@@ -151,8 +198,9 @@ fn every_kind_of_fault_has_a_case() {
 
 #[test]
 fn one_insecure_fault_makes_the_whole_insecure() {
-    let case =
-        fs::read(cases("refused").iter().find(|case| case.ends_with("all-faults-at-once.yaml")).unwrap());
+    let case = fs::read(
+        cases("cases/refused").iter().find(|case| case.ends_with("all-faults-at-once.yaml")).unwrap(),
+    );
     let rejections = sanitize(&case.unwrap(), &Policy::default()).err().unwrap();
     assert_eq!(Reason::of(&rejections), Some(Reason::InsecureKubeConfig));
     assert_eq!(Reason::of(&[]), None);

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use homebase_kubeconfig::{Policy, sanitize};
+use homebase_kubeconfig::{Policy, sanitize, sanitize_argo};
 
 fn case(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/accepted").join(name);
@@ -55,4 +55,19 @@ fn whatever_matters_counts() {
     fingerprints.sort();
     fingerprints.dedup();
     assert_eq!(fingerprints.len(), different.len());
+}
+
+#[test]
+fn the_convention_does_not_count() {
+    let kubeconfig = case("token.yaml");
+    let authority =
+        kubeconfig.lines().find_map(|line| line.trim().strip_prefix("certificate-authority-data: "));
+    let config = format!(
+        r#"{{"bearerToken":"canary-token","tlsClientConfig":{{"insecure":false,"caData":"{}"}}}}"#,
+        authority.unwrap()
+    );
+    let server = b"https://canary.example.com:6443";
+    let argo = sanitize_argo(b"canary", server, config.as_bytes(), &Policy::default());
+    let argo = argo.unwrap_or_else(|faults| panic!("{faults:?}"));
+    assert_eq!(argo.fingerprint().to_string(), fingerprint(&kubeconfig));
 }

@@ -171,12 +171,14 @@ const STAGES: [(&str, &str); 3] = [
     ("volume", include_str!("../kwok/volume.yaml")),
 ];
 
-/// Every write is logged once, when it is answered. Deletes come with their
+/// Every write is logged once, when it is answered; a question about rights is a
+/// `create` that writes nothing. Deletes come with their
 /// options, so that tests can see preconditions; nothing else comes with a
 /// body, so that no Secret is in the log.
 const AUDIT_POLICY: &str = r#"{
   "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
   "rules": [
+    {"level": "None", "resources": [{"group": "authorization.k8s.io"}]},
     {"level": "Request", "verbs": ["delete", "deletecollection"]},
     {"level": "Metadata", "verbs": ["create", "update", "patch"]},
     {"level": "None"}

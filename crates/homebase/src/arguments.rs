@@ -1,8 +1,15 @@
-//! The command line as people type it. It checks nothing that needs more than one argument; `settings` does.
+//! The command line as people type it. It checks nothing that needs more than one argument or a look at a cluster.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use homebase_core::ClusterId;
+
+use crate::commands::values::{AccountName, Lifetime, NamespaceName, ServerUrl};
+
+#[cfg(test)]
+mod tests;
 
 /// Environment variable for `--namespace`.
 pub(crate) const NAMESPACE_VARIABLE: &str = "HOMEBASE_NAMESPACE";
@@ -11,9 +18,17 @@ pub(crate) const INSTANCE_VARIABLE: &str = "HOMEBASE_INSTANCE";
 /// Environment variable for `--log-level`.
 pub(crate) const LOG_LEVEL_VARIABLE: &str = "HOMEBASE_LOG";
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for `status`: the cluster is Ready; for `doctor`: every check passed
+  1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed
+  2  the arguments cannot be used; for `status` and `doctor`: it cannot be told
+
+Data goes to standard output, messages go to standard error. NO_COLOR switches colours off.";
+
 /// Operates InterSystems IRIS on many Kubernetes clusters from one home cluster.
 #[derive(Debug, Parser)]
-#[command(name = "homebase", version, about, disable_help_subcommand = true)]
+#[command(name = "homebase", version, about, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -23,8 +38,250 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the hub until it is told to stop.
     Run(RunArguments),
+    /// List the registered clusters.
+    List(ListArguments),
+    /// Show what the hub knows of one cluster: exit code 0 when it is Ready, 1 when not, 2 when that is not known.
+    Status(StatusArguments),
+    /// Register a work cluster, or renew its registration: an account with least rights there, its kubeconfig here.
+    Register(RegisterArguments),
+    /// Let go of a cluster: delete its registration. What runs on the cluster keeps running.
+    Deregister(DeregisterArguments),
+    /// Put a new token into a registration, without a gap in the work.
+    Rotate(RotateArguments),
+    /// Stop all work on a cluster. What runs on it keeps running.
+    Pause(PauseArguments),
+    /// Take the work on a paused cluster up again.
+    Resume(PauseArguments),
+    /// Check the way to a cluster step by step, from where this command runs, and say how to mend what fails.
+    Doctor(DoctorArguments),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// Print the version.
     Version,
+}
+
+/// Where the home cluster is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HomeArguments {
+    /// Kubeconfig of the home cluster. Without it: KUBECONFIG, ~/.kube/config, or the pod's service account.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// Namespace of the home cluster that holds the registrations.
+    #[arg(long, env = NAMESPACE_VARIABLE, default_value = "homebase-system")]
+    pub(crate) namespace: NamespaceName,
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// For people, with more columns where there are any.
+    Wide,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// How manifests are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManifestFormat {
+    /// YAML documents.
+    #[default]
+    Yaml,
+    /// One JSON list.
+    Json,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    pub(crate) home: HomeArguments,
+
+    /// Format of the list.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Name of the cluster.
+    pub(crate) name: ClusterId,
+
+    #[command(flatten)]
+    pub(crate) home: HomeArguments,
+
+    /// Format of the status; json and yaml print the `WorkCluster`.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PauseArguments {
+    /// Name of the cluster.
+    pub(crate) name: ClusterId,
+
+    #[command(flatten)]
+    pub(crate) home: HomeArguments,
+
+    /// How long to wait for the hub, such as 30s; 0s does not wait.
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    pub(crate) wait: Lifetime,
+}
+
+/// The hub's account on a work cluster.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AccountArguments {
+    /// Namespace of the work cluster for the service account.
+    #[arg(long, value_name = "NAMESPACE", default_value = "homebase-system")]
+    pub(crate) work_namespace: NamespaceName,
+
+    /// Name of the service account on the work cluster.
+    #[arg(long, value_name = "NAME", default_value = "homebase")]
+    pub(crate) service_account: AccountName,
+}
+
+/// The token that is asked for, and how long to wait for the hub.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TokenArguments {
+    /// How long the token shall be valid, such as 90d, 24h or 30m; 10m at least. The work cluster may grant less.
+    #[arg(long, value_name = "DURATION", default_value = "90d")]
+    pub(crate) token_ttl: Lifetime,
+
+    /// How long to wait for the hub, such as 2m or 30s; 0s does not wait.
+    #[arg(long, value_name = "DURATION", default_value = "2m")]
+    pub(crate) wait: Lifetime,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RegisterArguments {
+    /// Name of the cluster in the fleet.
+    pub(crate) name: ClusterId,
+
+    #[command(flatten)]
+    pub(crate) home: HomeArguments,
+
+    /// Kubeconfig of the work cluster with your own credentials, which must be allowed to grant rights. They are not
+    /// stored.
+    #[arg(long, value_name = "FILE", required_unless_present = "print_rbac")]
+    pub(crate) work_kubeconfig: Option<PathBuf>,
+
+    /// Context of that kubeconfig; its current one by default.
+    #[arg(long, value_name = "NAME", requires = "work_kubeconfig")]
+    pub(crate) context: Option<String>,
+
+    /// URL at which the *hub* reaches the work cluster's apiserver, if it is not the one of that kubeconfig.
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<ServerUrl>,
+
+    /// Name that the apiserver's certificate is checked against, if it is not the host of the URL.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_server_name: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+
+    #[command(flatten)]
+    pub(crate) token: TokenArguments,
+
+    /// Print every object instead of writing it; no cluster is contacted, and no token is asked for.
+    #[arg(long, conflicts_with = "print_rbac")]
+    pub(crate) dry_run: bool,
+
+    /// Print the `ClusterRole` and its binding instead of writing anything; no cluster is contacted.
+    #[arg(long)]
+    pub(crate) print_rbac: bool,
+
+    /// Format of what --dry-run and --print-rbac print.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: ManifestFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeregisterArguments {
+    /// Name of the cluster.
+    pub(crate) name: ClusterId,
+
+    #[command(flatten)]
+    pub(crate) home: HomeArguments,
+
+    /// List what stays behind on the cluster instead of deleting anything.
+    #[arg(long, conflicts_with = "remove_access")]
+    pub(crate) plan: bool,
+
+    /// Format of the plan.
+    #[arg(short, long, value_enum, default_value_t, requires = "plan")]
+    pub(crate) output: Output,
+
+    /// Allow a work cluster at a loopback address in the plan.
+    #[arg(long, requires = "plan")]
+    pub(crate) allow_loopback_destinations: bool,
+
+    /// Delete the service account and its rights on the work cluster as well.
+    #[arg(long, requires = "work_kubeconfig")]
+    pub(crate) remove_access: bool,
+
+    /// Kubeconfig of the work cluster with your own credentials, for --remove-access.
+    #[arg(long, value_name = "FILE", requires = "remove_access")]
+    pub(crate) work_kubeconfig: Option<PathBuf>,
+
+    /// Context of that kubeconfig; its current one by default.
+    #[arg(long, value_name = "NAME", requires = "work_kubeconfig")]
+    pub(crate) context: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RotateArguments {
+    /// Name of the cluster.
+    pub(crate) name: ClusterId,
+
+    #[command(flatten)]
+    pub(crate) home: HomeArguments,
+
+    /// Kubeconfig of the work cluster with your own credentials. They are not stored.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) work_kubeconfig: PathBuf,
+
+    /// Context of that kubeconfig; its current one by default.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) account: AccountArguments,
+
+    #[command(flatten)]
+    pub(crate) token: TokenArguments,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Name of the cluster.
+    #[arg(required_unless_present = "kubeconfig_file", conflicts_with = "kubeconfig_file")]
+    pub(crate) name: Option<ClusterId>,
+
+    /// Check the kubeconfig in this file, of a cluster that need not be registered.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) home: HomeArguments,
+
+    /// Allow a work cluster at a loopback address, as `run` does with the same flag.
+    #[arg(long)]
+    pub(crate) allow_loopback_destinations: bool,
+
+    /// Format of the findings.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -54,6 +311,10 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "HUB_ID")]
     pub(crate) take_over: Vec<String>,
 
+    /// Also take clusters from Secrets that other tools write, in the hub's namespace.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "TOOL")]
+    pub(crate) accept_secrets_of: Vec<SecretsOf>,
+
     /// Requests that each work cluster is sent within one second, at most.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) cluster_qps: u64,
@@ -69,6 +330,16 @@ pub(crate) struct RunArguments {
     /// What to log: error, warn, info, debug, trace, or a filter such as `info,homebase_kube=debug`.
     #[arg(long, env = LOG_LEVEL_VARIABLE, value_name = "FILTER", default_value = "info")]
     pub(crate) log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecretsOf {
+    /// Secrets of type cluster.x-k8s.io/secret with a kubeconfig.
+    ClusterApi,
+    /// Secrets with the label argocd.argoproj.io/secret-type=cluster.
+    ArgoCd,
+    /// Secrets with the label istio/multiCluster=true: each key is a cluster.
+    Istio,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

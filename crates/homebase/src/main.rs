@@ -2,6 +2,7 @@
 //! below.
 
 mod arguments;
+mod commands;
 mod home;
 mod logging;
 mod run;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use tokio::runtime::{Builder, Runtime};
 
 use arguments::{Arguments, Command};
 
@@ -33,24 +35,31 @@ fn main() -> ExitCode {
                 ExitCode::from(USAGE)
             }
         },
-        Command::Version => {
-            println!("homebase {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
+        command => match runtime() {
+            Ok(runtime) => {
+                let exit = runtime.block_on(commands::execute(command));
+                runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+                exit.into()
+            }
+            Err(exit) => exit,
+        },
     }
+}
+
+fn runtime() -> Result<Runtime, ExitCode> {
+    let runtime = Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
+    runtime.map_err(|error| {
+        eprintln!("error: start the runtime: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 fn execute(settings: settings::Settings) -> ExitCode {
     logging::start(&settings.logging);
-    let runtime =
-        match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build()
-        {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                eprintln!("error: start the runtime: {error}");
-                return ExitCode::FAILURE;
-            }
-        };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
     let outcome = runtime.block_on(run::run(settings));
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     match outcome {

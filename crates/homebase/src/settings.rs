@@ -1,13 +1,15 @@
 //! Turns arguments into settings that need no further check, or says all that is wrong with them at once.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use homebase_controller::registration::Convention;
 use homebase_kube::client::ClientLimits;
 use homebase_kube::destination::DestinationPolicy;
 use tracing_subscriber::EnvFilter;
 
-use crate::arguments::{LogFormat, RunArguments};
+use crate::arguments::{LogFormat, RunArguments, SecretsOf};
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) destinations: DestinationPolicy,
     pub(crate) limits: ClientLimits,
     pub(crate) take_over: Vec<String>,
+    pub(crate) conventions: Vec<Convention>,
     pub(crate) logging: Logging,
 }
 
@@ -69,6 +72,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         instance,
         allow_loopback_destinations,
         take_over,
+        accept_secrets_of,
         cluster_qps,
         cluster_max_in_flight,
         log_format,
@@ -101,8 +105,19 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         destinations: DestinationPolicy { allow_loopback: allow_loopback_destinations },
         limits: ClientLimits { max_in_flight: cluster_max_in_flight, requests_per_second: cluster_qps },
         take_over,
+        conventions: conventions(&accept_secrets_of),
         logging: Logging { format: log_format, filter: log_level },
     })
+}
+
+/// The default ones and those that were asked for, in their order.
+fn conventions(accepted: &[SecretsOf]) -> Vec<Convention> {
+    let asked = accepted.iter().map(|tool| match tool {
+        SecretsOf::ClusterApi => Convention::ClusterApi,
+        SecretsOf::ArgoCd => Convention::ArgoCd,
+        SecretsOf::Istio => Convention::Istio,
+    });
+    Convention::DEFAULT.into_iter().chain(asked).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn is_label(text: &str) -> bool {

@@ -3,4 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
 
+mod faults;
+mod fleet;
+mod permissions;
 mod schema;
+mod support;
+mod workloads;

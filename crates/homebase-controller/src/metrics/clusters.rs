@@ -29,13 +29,14 @@ impl fmt::Debug for ClusterCollector {
 }
 
 /// The states that a session can be in; a registration that cannot be used counts as `Rejected`.
-const STATES: [State; 8] = [
+const STATES: [State; 9] = [
     State::Connecting,
     State::InstallingCRDs,
     State::Syncing,
     State::Running,
     State::Degraded,
     State::Unreachable,
+    State::Paused,
     State::Rejected,
     State::Draining,
 ];
@@ -45,6 +46,8 @@ const CODE_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 struct Snapshot {
     cluster: Arc<Cluster>,
     session: Option<Session>,
+    /// The state of a cluster that has no session.
+    idle: State,
     labels: Labels,
 }
 
@@ -52,14 +55,15 @@ impl Snapshot {
     fn new(cluster: Arc<Cluster>) -> Self {
         let session = match cluster.view() {
             View::Session(session) => Some(*session),
-            View::Unusable(_) => None,
+            View::Unusable(_) | View::Paused(_) => None,
         };
         let labels = vec![("member_cluster", cluster.id.to_string())];
-        Self { cluster, session, labels }
+        let idle = if matches!(cluster.view(), View::Paused(_)) { State::Paused } else { State::Rejected };
+        Self { cluster, session, idle, labels }
     }
 
     fn state(&self) -> State {
-        self.session.as_ref().map_or(State::Rejected, Session::state)
+        self.session.as_ref().map_or(self.idle, Session::state)
     }
 
     fn is_up(&self) -> bool {
@@ -149,6 +153,15 @@ impl Page<'_, '_> {
             fleet.iter().filter_map(|cluster| {
                 let seen = cluster.session.as_ref()?.last_seen()?;
                 Some((cluster.labels.clone(), seen.as_millisecond() as f64 / 1000.0))
+            }),
+        )?;
+        self.gauges(
+            "homebase_member_cluster_credential_expiry_timestamp",
+            "When the credentials of the cluster expire, where they say it, Unix time",
+            Some(&Unit::Seconds),
+            fleet.iter().filter_map(|cluster| {
+                let end = cluster.cluster.shown().validity.not_after()?;
+                Some((cluster.labels.clone(), end.as_second() as f64))
             }),
         )?;
         self.gauges(

@@ -214,6 +214,11 @@ where
         Ok(Some(child.view))
     }
 
+    /// Takes note of a child as the apiserver answered it to a write other than `ensure`.
+    pub(super) fn note(&self, child: &K) {
+        self.store.note(child, view);
+    }
+
     /// Another hub's object is left alone; a shared one may be used as that hub made it.
     fn keep_other_hubs(
         key: ObjectKey,

@@ -128,11 +128,10 @@ impl IrisClusterReconciler {
         cluster: &IrisCluster,
         validated: &cluster::ValidatedCluster,
     ) -> Result<Outcome, ReconcileError> {
-        let mut plan = cluster::plan(validated);
+        let plan = cluster::plan(validated);
+        let mut events = cluster::events(validated, &plan);
         let Done { outcome, answered, pruned } = self.apply(cluster, &plan).await?;
-        // Only what was really done is told of.
-        plan.prune.retain(|child| pruned.contains(&child.uid));
-        let events = cluster::events(validated, &plan);
+        events.extend(pruned);
         let mut observed = self.observe_stateful_sets(cluster);
         observed.extend(answered);
         let applied = plan.applied(observed);

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use homebase_api::WorkClusterStatus;
-use homebase_api::conditions::work_cluster::{CredentialsValid, Ready};
+use homebase_api::conditions::work_cluster::{CredentialsValid, PermissionsVerified, Ready};
 use homebase_api::conditions::{ConditionStatus, Reason as _, find_condition, set_condition};
 use homebase_api::workcluster::{
     ClusterIdentity, ClusterResources, ClusterVersion, ObservedSecret, SessionState,
 };
-use homebase_fleet::findings;
+use homebase_fleet::findings::{self, Registered};
 use homebase_fleet::session::{Session, Verdict};
 use homebase_kube::event::Severity;
 use jiff::Timestamp;
@@ -40,11 +40,12 @@ pub(super) fn next(
     let mut next = previous.clone();
     next.owner = Some(instance.to_owned());
     let shown = cluster.shown();
-    next.server = shown.server;
+    next.server.clone_from(&shown.server);
+    next.credentials_expire = shown.validity.not_after().map(Time);
     next.observed_secret = Some(ObservedSecret {
         name: cluster.secret.name.clone(),
         uid: cluster.secret.uid.clone(),
-        resource_version: shown.resource_version,
+        resource_version: shown.resource_version.clone(),
     });
     if is_restart(previous, cluster) {
         return None;
@@ -54,9 +55,19 @@ pub(super) fn next(
             next.state = Some(SessionState::Rejected);
             findings::of_unusable(&unusable, generation)
         }
+        View::Paused(why) => {
+            next.state = Some(SessionState::Paused);
+            findings::of_paused(&why, generation)
+        }
         View::Session(session) => {
             of_session(&mut next, &session, &cluster.tallies(), now);
-            findings::of_session(&session, shown.rejected_rotation.as_deref(), generation)
+            let expiry = shown.validity.not_after().map(|at| (shown.validity.expiry_state(now), at));
+            let registered = Registered {
+                rejected_rotation: shown.rejected_rotation.as_deref(),
+                faults: &shown.faults,
+                expiry,
+            };
+            findings::of_session(&session, registered, generation)
         }
     };
     let found_types: Vec<Condition> = {
@@ -83,7 +94,7 @@ fn is_restart(previous: &WorkClusterStatus, cluster: &Cluster) -> bool {
     let is_same = previous.observed_secret.as_ref().is_some_and(|secret| secret.uid == cluster.secret.uid);
     let is_new = match cluster.view() {
         View::Session(session) => session.verdict().is_none() && session.failure().is_none(),
-        View::Unusable(_) => false,
+        View::Unusable(_) | View::Paused(_) => false,
     };
     is_same && is_new && previous.last_seen.is_some()
 }
@@ -142,6 +153,12 @@ fn worth_a_write(previous: &WorkClusterStatus, next: &WorkClusterStatus, now: Ti
     told != seen && age.unsigned_abs() >= REFRESH
 }
 
+/// The words about rights are the same as long as the rights are: other words are news, such as that one of two that
+/// were missing has been granted.
+fn stands_still(condition: &Condition) -> bool {
+    condition.type_ == PermissionsVerified::TYPE && condition.status != ConditionStatus::Unknown.as_str()
+}
+
 fn timeless(status: &WorkClusterStatus) -> WorkClusterStatus {
     let mut status = status.clone();
     let never = || Time(Timestamp::UNIX_EPOCH);
@@ -149,7 +166,7 @@ fn timeless(status: &WorkClusterStatus) -> WorkClusterStatus {
     status.latency_milliseconds = None;
     // Two hubs that overlap during an upgrade would write it in turns.
     status.owner = None;
-    for condition in &mut status.conditions {
+    for condition in status.conditions.iter_mut().filter(|condition| !stands_still(condition)) {
         condition.message.clear();
     }
     if let Some(identity) = &mut status.identity {
@@ -195,7 +212,13 @@ pub(super) fn event(
 ) -> Option<(Severity, String, String)> {
     let before = find_condition::<Ready>(&previous.conditions);
     let after = find_condition::<Ready>(&next.conditions)?;
-    let same = |a: &Condition, b: &Condition| a.status == b.status && a.reason == b.reason;
+    // What a registration says wrong stands still, unlike the words of a failing network: other words are another
+    // fault, which its author has just made.
+    let same_words = |a: &Condition, b: &Condition| {
+        a.reason != Ready::InvalidRegistration.as_str() || a.message == b.message
+    };
+    let same =
+        |a: &Condition, b: &Condition| a.status == b.status && a.reason == b.reason && same_words(a, b);
     if after.status == ConditionStatus::Unknown.as_str() || before.is_some_and(|before| same(before, after)) {
         return rotation_event(previous, next);
     }

@@ -32,6 +32,7 @@ impl Observer for ClusterObserver {
             cluster.counters.request(status);
         }
         if let Some(verb) = write_verb(method)
+            && !is_review(path)
             && status.is_some_and(|status| status.is_success())
         {
             self.metrics.write(verb, resource_of(path));
@@ -55,6 +56,11 @@ fn write_verb(method: &Method) -> Option<&'static str> {
     }
 }
 
+/// A question about rights is sent as a `create`, and the apiserver stores nothing of it.
+fn is_review(path: &str) -> bool {
+    path.starts_with("/apis/authorization.k8s.io/")
+}
+
 /// The resource in a path such as `/apis/apps/v1/namespaces/NS/statefulsets/NAME/status`. All such paths are
 /// the hub's own, so the set of answers is closed.
 fn resource_of(path: &str) -> &str {
@@ -71,7 +77,13 @@ fn resource_of(path: &str) -> &str {
 mod tests {
     //! The resource is found in every form of path that the hub sends.
 
-    use super::resource_of;
+    use super::{is_review, resource_of};
+
+    #[test]
+    fn a_question_about_rights_is_no_write() {
+        assert!(is_review("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"));
+        assert!(!is_review("/apis/rbac.authorization.k8s.io/v1/clusterroles"));
+    }
 
     #[test]
     fn the_resource_of_a_path() {

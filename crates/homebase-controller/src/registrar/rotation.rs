@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use homebase_core::{Chain, ClusterId, ClusterUid};
+use homebase_fleet::session::Verdict;
 use homebase_kube::identity::fetch_identity;
 use kube::Client;
 use tokio::time::Instant;
@@ -29,11 +30,14 @@ pub(super) struct Tried {
     outcome: Result<Client, String>,
 }
 
-/// The identity that new credentials must lead to; none while the session has not had an answer.
+/// The identity that new credentials must lead to; none while the session is not on the cluster that it is for: then
+/// there is nothing to keep, and a new session judges the new credentials by what is on record.
 fn identity_of(running: &Running) -> Option<ClusterUid> {
     match running.cluster.view() {
-        View::Session(session) if session.verdict().is_some() => session.uid().cloned(),
-        View::Session(_) | View::Unusable(_) => None,
+        View::Session(session) if session.verdict().is_some_and(Verdict::is_trusted) => {
+            session.uid().cloned()
+        }
+        View::Session(_) | View::Unusable(_) | View::Paused(_) => None,
     }
 }
 
@@ -104,6 +108,7 @@ impl Registrar {
                 self.hub.metrics.rotation(true);
                 running.cluster.show(|shown| {
                     shown.server = registration.server();
+                    shown.validity = registration.validity();
                     shown.resource_version = version;
                     shown.rejected_rotation = None;
                 });

@@ -7,12 +7,18 @@ use homebase_api::conditions::work_cluster::CredentialsValid;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::read;
+use super::{Convention, Registration};
+
+fn read(secret: &Secret) -> Registration {
+    let [registration] = <[Registration; 1]>::try_from(super::read(Convention::Native, secret)).ok().unwrap();
+    registration
+}
 
 fn secret(name: &str, key: &str, kubeconfig: &str) -> Secret {
     let mut secret = Secret::default();
     secret.metadata.name = Some(name.to_owned());
     secret.metadata.uid = Some("uid".to_owned());
+    secret.metadata.labels = Some([("homebase.dev/cluster".to_owned(), "true".to_owned())].into());
     secret.data = Some(BTreeMap::from([(key.to_owned(), ByteString(kubeconfig.as_bytes().to_vec()))]));
     secret
 }
@@ -44,7 +50,7 @@ fn each_key_is_accepted_and_a_missing_one_is_named() {
     }
     let unusable = read(&secret("boston", "kube.config", TOKEN)).kubeconfig.err().unwrap();
     assert_eq!(unusable.reason, CredentialsValid::KeyNotFound);
-    assert!(unusable.message.contains("kubeconfig, value, config"), "{}", unusable.message);
+    assert!(unusable.message.contains("kubeconfig or value or config"), "{}", unusable.message);
 }
 
 #[test]
@@ -65,9 +71,19 @@ fn what_is_refused_is_named_and_never_shown() {
 
 #[test]
 fn a_setting_that_is_not_carried_out_is_refused_by_name() {
-    let paused = annotated(secret("boston", "config", TOKEN), annotations::PAUSED, "true");
-    let unusable = read(&paused).kubeconfig.err().unwrap();
-    assert!(unusable.message.contains(annotations::PAUSED), "{}", unusable.message);
+    let narrowed = annotated(secret("boston", "config", TOKEN), annotations::WATCH_NAMESPACES, "a");
+    let unusable = read(&narrowed).kubeconfig.err().unwrap();
+    assert!(unusable.message.contains(annotations::WATCH_NAMESPACES), "{}", unusable.message);
+}
+
+#[test]
+fn other_preferences_are_another_session_and_bad_ones_leave_the_kubeconfig_usable() {
+    let plain = read(&secret("boston", "config", TOKEN));
+    let limited = read(&annotated(secret("boston", "config", TOKEN), annotations::QPS, "7"));
+    assert!(plain.is_same_connection(&limited) && !plain.has_same_preferences(&limited));
+    let bad = read(&annotated(secret("boston", "config", TOKEN), annotations::QPS, "lots"));
+    assert!(bad.kubeconfig.is_ok());
+    assert_eq!(bad.preferences.faults.len(), 1);
 }
 
 #[test]

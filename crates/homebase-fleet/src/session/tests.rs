@@ -7,7 +7,9 @@ use homebase_core::ClusterUid;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::{Action, Crds, Event, Failure, FailureReason, PROBE_FAILURES, Session, State, Verdict};
+use super::{
+    Action, Crds, Event, Failure, FailureReason, PROBE_FAILURES, Permissions, Session, State, Verdict,
+};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -124,6 +126,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(failed(FailureReason::ConnectTimeout)),
         Just(failed(FailureReason::Unauthorized)),
         Just(Event::CrdsChecked(Crds::UpToDate)),
+        Just(Event::PermissionsChecked(Permissions::Unknown("no".to_owned()))),
         Just(Event::CrdsChecked(Crds::Forbidden("no".to_owned()))),
         Just(Event::SyncChanged { missing: None }),
         Just(Event::SyncChanged { missing: Some("pods".to_owned()) }),

@@ -4,7 +4,7 @@ use homebase_api::IrisCluster;
 use homebase_api::conditions::find_condition;
 use homebase_api::conditions::iris::SpecAccepted;
 
-use super::observed::{ChildKind, ObservedChild};
+use super::observed::ObservedChild;
 use super::plan::{Plan, Stage};
 use super::status::refusal;
 use super::validated::ValidatedCluster;
@@ -31,7 +31,6 @@ pub fn events<S: Stage>(cluster: &ValidatedCluster, plan: &Plan<S>) -> Vec<Plann
             events.push(PlannedEvent::new(EventReason::Scaled, note));
         }
     }
-    events.extend(plan.prune.iter().map(|child| removed(cluster, child)));
     let told = cluster.previous.as_ref().map(|status| status.waiting.as_slice()).unwrap_or_default();
     for waiting in &plan.waiting {
         // Told once, not again for every pod that becomes ready meanwhile.
@@ -43,17 +42,27 @@ pub fn events<S: Stage>(cluster: &ValidatedCluster, plan: &Plan<S>) -> Vec<Plann
     events
 }
 
-/// A StatefulSet is scaled to zero first, and deleted when its pods have ended. Who sends a plan leaves in it what was
-/// really done of the two.
-fn removed(cluster: &ValidatedCluster, child: &ObservedChild) -> PlannedEvent {
+/// How far the removal of a child has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PruneStep {
+    /// A StatefulSet was scaled to zero, so that its pods end in their order before it goes.
+    ScaledToZero {
+        /// Pods wanted before.
+        from: i32,
+    },
+    /// The child was deleted.
+    Deleted,
+}
+
+/// The event that tells of a step that was taken. A plan cannot tell it: what it says of a removal takes several
+/// reconciles, and only who takes the steps knows which one this was.
+pub fn prune_event(child: &ObservedChild, step: PruneStep) -> PlannedEvent {
     let ObservedChild { kind, name, uid: _ } = child;
-    let set = cluster.found.stateful_sets.get(name).filter(|_| *kind == ChildKind::StatefulSet);
-    match set.map_or(0, |set| set.replicas) {
-        0 => PlannedEvent::new(EventReason::Deleted, format!("Deleted {kind} {name}")),
-        pods => {
-            let note = format!("Scaled StatefulSet {name} from {pods} to 0 replicas");
-            PlannedEvent::new(EventReason::Scaled, note)
+    match step {
+        PruneStep::ScaledToZero { from } => {
+            PlannedEvent::new(EventReason::Scaled, format!("Scaled {kind} {name} from {from} to 0 replicas"))
         }
+        PruneStep::Deleted => PlannedEvent::new(EventReason::Deleted, format!("Deleted {kind} {name}")),
     }
 }
 

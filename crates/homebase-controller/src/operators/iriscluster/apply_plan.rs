@@ -1,12 +1,15 @@
 //! The fourth step of a reconcile: sends what a plan says, in its order, and removes what it says to remove. It
 //! has no choices of its own, and it never deletes a volume.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use homebase_api::{IrisCluster, labels};
 use homebase_core::ObjectKey;
-use homebase_iris::cluster::{ChildKind, MirrorLabel, ObservedChild, ObservedStatefulSet, Plan, Prepared};
+use homebase_iris::PlannedEvent;
+use homebase_iris::cluster::{
+    ChildKind, MirrorLabel, ObservedChild, ObservedStatefulSet, Plan, Prepared, PruneStep, prune_event,
+};
 use homebase_kube::Category;
 use homebase_kube::apply::{self, Dependents};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -26,8 +29,8 @@ pub(super) struct Done {
     pub(super) outcome: Outcome,
     /// StatefulSets that had to be sent, by name, as the apiserver answered them.
     pub(super) answered: BTreeMap<String, ObservedStatefulSet>,
-    /// The UIDs of children that were deleted, or scaled to zero on their way there.
-    pub(super) pruned: BTreeSet<String>,
+    /// What was done to remove children.
+    pub(super) pruned: Vec<PlannedEvent>,
 }
 
 impl IrisClusterReconciler {
@@ -63,12 +66,12 @@ impl IrisClusterReconciler {
         for label in mirror_labels {
             self.label(&namespace, label).await?;
         }
-        let mut done = Done { outcome: Outcome::Done, answered, pruned: BTreeSet::new() };
+        let mut done = Done { outcome: Outcome::Done, answered, pruned: Vec::new() };
         for child in prune {
             match self.remove(cluster, child).await? {
-                Removal::Done => drop(done.pruned.insert(child.uid.clone())),
-                Removal::Begun => {
-                    done.pruned.insert(child.uid.clone());
+                Removal::Done => done.pruned.push(prune_event(child, PruneStep::Deleted)),
+                Removal::Begun { from } => {
+                    done.pruned.push(prune_event(child, PruneStep::ScaledToZero { from }));
                     done.outcome = Outcome::After(SCALE_DOWN_WAIT);
                 }
                 Removal::UnderWay => done.outcome = Outcome::After(SCALE_DOWN_WAIT),
@@ -127,8 +130,10 @@ impl IrisClusterReconciler {
         if wanted > 0 {
             let version = found.resource_version().unwrap_or_default();
             let patch = json!({ "spec": { "replicas": 0 } });
-            apply::patch_exact::<StatefulSet>(client, key, uid, &version, patch).await?;
-            return Ok(Removal::Begun);
+            let scaled = apply::patch_exact::<StatefulSet>(client, key, uid, &version, patch).await?;
+            // Or the deletion, if the watch is late, is taken for a scaling once more and told as one.
+            self.stateful_sets.note(&scaled);
+            return Ok(Removal::Begun { from: wanted });
         }
         let status = found.status.unwrap_or_default();
         let is_empty = status.replicas == 0 && status.observed_generation == found.metadata.generation;
@@ -151,7 +156,10 @@ enum Removal {
     /// It was gone already, or is not ours to remove.
     Void,
     /// It was scaled to zero just now.
-    Begun,
+    Begun {
+        /// Pods wanted before.
+        from: i32,
+    },
     /// Its pods are ending.
     UnderWay,
 }

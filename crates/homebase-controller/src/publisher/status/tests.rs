@@ -7,7 +7,9 @@ use homebase_api::WorkClusterStatus;
 use homebase_api::conditions::work_cluster::CredentialsValid;
 use homebase_core::ClusterUid;
 use homebase_fleet::findings::Unusable;
-use homebase_fleet::session::{Crds, Event, Failure, FailureReason, PROBE_FAILURES, Session, Verdict};
+use homebase_fleet::session::{
+    Crds, Event, Failure, FailureReason, PROBE_FAILURES, Permissions, Session, Verdict,
+};
 use homebase_kube::event::Severity;
 use jiff::Timestamp;
 
@@ -90,6 +92,26 @@ fn the_reason_of_a_bad_kubeconfig_is_the_reason_of_the_event_and_old_news_become
 }
 
 #[test]
+fn another_fault_of_a_registration_is_another_event_and_the_same_one_is_none() {
+    let told = |previous: &WorkClusterStatus, reason, message: &str| {
+        let view = View::Unusable(Unusable { reason, message: message.to_owned() });
+        let status = next(previous, &cluster(view), "hub", 1, at(2));
+        let event = status.as_ref().and_then(|status| event(previous, status));
+        (status.unwrap_or_else(|| previous.clone()), event.map(|(_, reason, note)| (reason, note)))
+    };
+    let said = |reason: &str, note: &str| Some((reason.to_owned(), note.to_owned()));
+    let empty = WorkClusterStatus::default();
+    let (first, event) = told(&empty, CredentialsValid::BadKubeConfig, "no mapping");
+    assert_eq!(event, said("BadKubeConfig", "no mapping"));
+    let (second, event) = told(&first, CredentialsValid::KeyNotFound, "no key");
+    assert_eq!(event, said("KeyNotFound", "no key"));
+    let (third, event) = told(&second, CredentialsValid::KeyNotFound, "no key");
+    assert_eq!((&third, event), (&second, None));
+    let (_, event) = told(&third, CredentialsValid::KeyNotFound, "no key either");
+    assert_eq!(event, said("KeyNotFound", "no key either"));
+}
+
+#[test]
 fn an_untrusted_identity_is_never_put_on_record() {
     let (mut session, _) = Session::start(at(0));
     let verdict = Verdict::Mismatch { pinned: ClusterUid::new("pinned") };
@@ -99,4 +121,16 @@ fn an_untrusted_identity_is_never_put_on_record() {
         0.0,
     );
     assert_eq!(write(&WorkClusterStatus::default(), &session, 1).unwrap().identity, None);
+}
+
+#[test]
+fn other_words_about_rights_are_written_however_long_the_first_ones_have_stood() {
+    let mut session = running();
+    let lacks = |words: &str| Permissions::Missing { words: words.to_owned(), stops_work: false };
+    session.on(Event::PermissionsChecked(lacks("one; two")), at(1), 0.0);
+    let first = write(&WorkClusterStatus::default(), &session, 1).unwrap();
+    session.on(Event::PermissionsChecked(lacks("two")), at(100), 0.0);
+    assert!(write(&first, &session, 100).is_some());
+    session.on(Event::PermissionsChecked(lacks("one; two")), at(101), 0.0);
+    assert_eq!(write(&first, &session, 101), None);
 }

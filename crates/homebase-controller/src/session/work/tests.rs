@@ -25,6 +25,9 @@ impl Workload for NoWorkload {
     fn crds(&self) -> Vec<CustomResourceDefinition> {
         Vec::new()
     }
+    fn needs(&self) -> &'static [homebase_kube::permissions::Need] {
+        &[]
+    }
     fn controllers(&self) -> &'static [&'static str] {
         &["test"]
     }
@@ -83,6 +86,7 @@ fn start() -> Setting {
         field_manager: "test".into(),
         destinations: DestinationPolicy::default(),
         limits: ClientLimits { max_in_flight: 1, requests_per_second: 1 },
+        conventions: Vec::new(),
     };
     let hub = Hub::new(settings, Arc::new(NoWorkload), metrics.clone(), &mut figures);
     let queue = Arc::new(WorkQueue::new(metrics as Arc<dyn crate::queue::QueueObserver<WorkKey>>));

@@ -1,0 +1,168 @@
+//! The command `deregister`: deletes a registration and, if asked to, the hub's account on the work cluster; or lists
+//! what stays behind there. It deletes nothing that runs.
+
+use anyhow::{Context as _, bail};
+use homebase_api::{Iris, IrisCluster, labels, remote_crds};
+use homebase_core::ClusterId;
+use homebase_kube::apply::{Dependents, delete_exact};
+use homebase_kube::destination::DestinationPolicy;
+use homebase_kube::{Category, categorize};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::ListParams;
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Serialize;
+
+use super::access::Account;
+use super::fleet::{Home, PAGE, kubeconfig_of, pinned_uid};
+use super::grant::{cluster_uid, revoke};
+use super::output::{Table, is_coloured, json, print, tell, yaml};
+use super::{Exit, connect};
+use crate::arguments::{DeregisterArguments, Output};
+
+pub(crate) async fn run(arguments: &DeregisterArguments) -> anyhow::Result<Exit> {
+    let id = &arguments.name;
+    let home = Home::connect(&arguments.home).await?;
+    let shown = home.work_cluster(id).await?;
+    let secret = home.require_registration(id, shown.as_ref()).await?;
+    if arguments.plan {
+        return plan(id, &secret, arguments).await;
+    }
+    let work = match &arguments.work_kubeconfig {
+        Some(path) => {
+            let config = connect::load(Some(path), arguments.context.as_deref()).await?;
+            let work = connect::client(&config).context("reach the work cluster")?;
+            check_same(id, &work, pinned_uid(shown.as_ref(), &secret)).await?;
+            Some(work)
+        }
+        None => None,
+    };
+    let uid = secret.uid().context("the home cluster's answer has no UID")?;
+    let name = secret.name_any();
+    let deleted = delete_exact::<Secret>(&home.client, &home.key(&name), &uid, Dependents::Delete).await;
+    if !deleted.context("write to the home cluster")? {
+        bail!("Secret {name} was changed by somebody else in this moment: look at it again");
+    }
+    tell(&format!("home cluster: Secret {name} deleted; what runs on cluster {id} keeps running"));
+    if let Some(work) = work {
+        revoke(&work, &Account::new(&arguments.account)).await?;
+    }
+    Ok(Exit::Success)
+}
+
+/// What is deleted must be on the cluster that was registered.
+async fn check_same(id: &ClusterId, work: &Client, pinned: Option<&str>) -> anyhow::Result<()> {
+    let uid = cluster_uid(work).await?;
+    match pinned {
+        Some(pinned) if pinned == uid => Ok(()),
+        Some(pinned) => bail!(
+            "the work kubeconfig leads to another cluster than {id}: its kube-system Namespace has the UID {uid}, that \
+             of {id} has {pinned}"
+        ),
+        None => bail!(
+            "the hub has never known which cluster {id} is, so nothing is deleted there: deregister without \
+             --remove-access, then delete the account by hand"
+        ),
+    }
+}
+
+/// Something that stays on the work cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Left {
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    name: String,
+}
+
+async fn plan(id: &ClusterId, secret: &Secret, arguments: &DeregisterArguments) -> anyhow::Result<Exit> {
+    let kubeconfig = kubeconfig_of(secret, id)?;
+    let destinations = DestinationPolicy { allow_loopback: arguments.allow_loopback_destinations };
+    let work = connect::registered_client(&kubeconfig, destinations).context("reach the work cluster")?;
+    let left = left_behind(&work).await?;
+    match arguments.output {
+        Output::Json => print(&json(&left)?)?,
+        Output::Yaml => print(&yaml(&left)?)?,
+        Output::Table | Output::Wide => {
+            let row = |left: &Left| {
+                let namespace = left.namespace.as_deref().unwrap_or("-");
+                vec![left.kind.as_str().into(), namespace.into(), left.name.as_str().into()]
+            };
+            let headings = vec!["KIND", "NAMESPACE", "NAME"];
+            print(&Table { headings, rows: left.iter().map(row).collect() }.render(is_coloured()))?;
+        }
+    }
+    let (account, role) = {
+        let account = Account::new(&arguments.account);
+        (format!("{}/{}", account.namespace, account.name), account.role_name())
+    };
+    tell(&format!(
+        "{} objects stay on cluster {id} and keep running; nobody operates them any more",
+        left.len()
+    ));
+    tell(&format!(
+        "the hub's account stays too: ServiceAccount {account}, ClusterRole and ClusterRoleBinding {role}, unless \
+         --remove-access is given"
+    ));
+    Ok(Exit::Success)
+}
+
+/// All that users made for the hub and the hub made for them.
+async fn left_behind(work: &Client) -> anyhow::Result<Vec<Left>> {
+    let all = ListParams::default().limit(PAGE);
+    let made = all.clone().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_HOMEBASE));
+    let mut left = Vec::new();
+    for crd in remote_crds() {
+        let api: Api<CustomResourceDefinition> = Api::all(work.clone());
+        let name = crd.name_any();
+        let found = api.get_metadata_opt(&name).await.with_context(|| format!("read CRD {name}"))?;
+        left.extend(found.map(|_| Left {
+            kind: "CustomResourceDefinition".to_owned(),
+            namespace: None,
+            name,
+        }));
+    }
+    add::<IrisCluster>(work, &all, &mut left).await?;
+    add::<Iris>(work, &all, &mut left).await?;
+    add::<StatefulSet>(work, &made, &mut left).await?;
+    add::<Deployment>(work, &made, &mut left).await?;
+    add::<Service>(work, &made, &mut left).await?;
+    add::<ConfigMap>(work, &made, &mut left).await?;
+    let iris = ListParams::default().limit(PAGE).labels(labels::NAME);
+    add::<PersistentVolumeClaim>(work, &iris, &mut left).await?;
+    Ok(left)
+}
+
+/// Adds the objects of a kind. A kind that is not installed has none.
+async fn add<K>(work: &Client, params: &ListParams, left: &mut Vec<Left>) -> anyhow::Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let (api, kind) = (Api::<K>::all(work.clone()), K::kind(&()).into_owned());
+    let mut params = params.clone();
+    loop {
+        let page = match api.list_metadata(&params).await {
+            Ok(page) => page,
+            Err(error) => match categorize(&error) {
+                Category::NotFound => return Ok(()),
+                Category::Forbidden => {
+                    tell(&format!(
+                        "the registered account may not list objects of kind {kind}: there may be some"
+                    ));
+                    return Ok(());
+                }
+                _ => return Err(error).with_context(|| format!("list objects of kind {kind}")),
+            },
+        };
+        left.extend(page.items.iter().map(|object| Left {
+            kind: kind.clone(),
+            namespace: object.namespace(),
+            name: object.name_any(),
+        }));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Makes the hub's account on a work cluster, asks for its tokens, and takes it away again, with the credentials of
+//! whoever runs the command. It changes nothing there that Homebase did not make.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use homebase_api::labels;
+use homebase_kube::identity::fetch_identity;
+use jiff::Timestamp;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::access::Account;
+use super::output::{rough, tell};
+use super::values::Lifetime;
+
+/// Who writes, in the apiserver's own books.
+pub(crate) const FIELD_MANAGER: &str = "homebase-cli";
+/// What an apiserver grants more or less than was asked for without it being worth a word.
+const TOLERANCE: Duration = Duration::from_secs(60);
+
+/// A token as it was granted. It has no `Debug`.
+pub(crate) struct Token(Zeroizing<String>);
+
+impl Token {
+    /// The token itself: for the kubeconfig that it goes into and for nothing else.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the cluster is: the UID of its `kube-system` Namespace.
+pub(crate) async fn cluster_uid(work: &Client) -> anyhow::Result<String> {
+    let identity = fetch_identity(work).await.context("ask the work cluster who it is")?;
+    Ok(identity.uid.as_str().to_owned())
+}
+
+/// Makes the account with its rights, or brings it up to date.
+pub(crate) async fn grant(work: &Client, account: &Account) -> anyhow::Result<()> {
+    let namespaces: Api<Namespace> = Api::all(work.clone());
+    if namespaces
+        .get_opt(&account.namespace)
+        .await
+        .with_context(|| reading("namespace", &account.namespace))?
+        .is_none()
+    {
+        let object = account.namespace_object();
+        namespaces
+            .create(&PostParams::default(), &object)
+            .await
+            .with_context(|| format!("create namespace {}", account.namespace))?;
+        tell(&format!("work cluster: namespace {} created", account.namespace));
+    }
+    let accounts: Api<ServiceAccount> = Api::namespaced(work.clone(), &account.namespace);
+    apply(&accounts, &account.service_account()).await?;
+    apply(&Api::<ClusterRole>::all(work.clone()), &account.role()).await?;
+    apply(&Api::<ClusterRoleBinding>::all(work.clone()), &account.binding()).await
+}
+
+/// Applies an object that is not there yet, or that Homebase made.
+async fn apply<K>(api: &Api<K>, object: &K) -> anyhow::Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
+{
+    let (kind, name) = (K::kind(&()), object.name_any());
+    let found = api.get_opt(&name).await.with_context(|| reading(&kind, &name))?;
+    if found.as_ref().is_some_and(|found| !is_ours(found)) {
+        bail!(
+            "{kind} {name} is there already and was not made by Homebase: choose another name with \
+             --service-account, or label it {}={} to hand it over",
+            labels::MANAGED_BY,
+            labels::MANAGED_BY_HOMEBASE
+        );
+    }
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let applied = api
+        .patch(&name, &params, &Patch::Apply(object))
+        .await
+        .with_context(|| format!("apply {kind} {name}"))?;
+    let verb = match found {
+        None => "created",
+        Some(found) if found.resource_version() == applied.resource_version() => "unchanged",
+        Some(_) => "updated",
+    };
+    tell(&format!("work cluster: {kind} {name} {verb}"));
+    Ok(())
+}
+
+fn reading(kind: &str, name: &str) -> String {
+    format!("read {kind} {name} on the work cluster")
+}
+
+fn is_ours<K: Resource>(object: &K) -> bool {
+    object.labels().get(labels::MANAGED_BY).map(String::as_str) == Some(labels::MANAGED_BY_HOMEBASE)
+}
+
+/// Asks for a token of the account, and says what was granted.
+pub(crate) async fn request_token(work: &Client, account: &Account, ttl: Lifetime) -> anyhow::Result<Token> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(work.clone(), &account.namespace);
+    let seconds = i64::try_from(ttl.duration().as_secs()).context("ask for a token")?;
+    let spec = TokenRequestSpec { expiration_seconds: Some(seconds), ..TokenRequestSpec::default() };
+    let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
+    let asked = Timestamp::now();
+    let answer =
+        accounts.create_token_request(&account.name, &PostParams::default(), &request).await.with_context(
+            || format!("ask for a token of service account {}/{}", account.namespace, account.name),
+        )?;
+    let status = answer.status.context("the work cluster's answer has no token")?;
+    let text = Zeroizing::new(status.token.context("the work cluster's answer has no token")?);
+    let expires = status.expiration_timestamp.map_or(asked, |time| time.0);
+    let granted = expires.duration_since(asked).unsigned_abs();
+    let shortened = if granted + TOLERANCE < ttl.duration() {
+        format!(" ({ttl} were asked for, the work cluster grants no more)")
+    } else {
+        String::new()
+    };
+    tell(&format!(
+        "work cluster: token granted for {}, until {}{shortened}",
+        rough(granted),
+        second(expires)
+    ));
+    Ok(Token(text))
+}
+
+/// To the second: nobody plans for less.
+pub(crate) fn second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Takes the account and its rights away; the namespace stays, for other things may live in it.
+pub(crate) async fn revoke(work: &Client, account: &Account) -> anyhow::Result<()> {
+    delete(&Api::<ClusterRoleBinding>::all(work.clone()), &account.role_name()).await?;
+    delete(&Api::<ClusterRole>::all(work.clone()), &account.role_name()).await?;
+    delete(&Api::<ServiceAccount>::namespaced(work.clone(), &account.namespace), &account.name).await
+}
+
+/// Deletes exactly the object that was looked at, if Homebase made it.
+async fn delete<K>(api: &Api<K>, name: &str) -> anyhow::Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let kind = K::kind(&());
+    let Some(found) = api.get_opt(name).await.with_context(|| reading(&kind, name))? else {
+        tell(&format!("work cluster: {kind} {name} is not there"));
+        return Ok(());
+    };
+    if !is_ours(&found) {
+        tell(&format!("work cluster: {kind} {name} was not made by Homebase and stays"));
+        return Ok(());
+    }
+    let preconditions = Preconditions { uid: found.uid(), resource_version: None };
+    let params = DeleteParams::default().preconditions(preconditions);
+    api.delete(name, &params).await.with_context(|| format!("delete {kind} {name}"))?;
+    tell(&format!("work cluster: {kind} {name} deleted"));
+    Ok(())
+}

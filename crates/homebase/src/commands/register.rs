@@ -1,0 +1,227 @@
+//! The command `register`: an account with least rights on the work cluster, a token for it, and a Secret at home that
+//! the hub takes. Whatever can be wrong is found before something is written.
+
+use anyhow::{Context as _, bail};
+use homebase_api::{WorkCluster, annotations};
+use homebase_core::ClusterId;
+use homebase_kube::apply::patch_exact;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::PostParams;
+use kube::{Api, ResourceExt as _};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::access::{Account, Endpoint, PLACEHOLDER, secret};
+use super::fleet::{Home, data_key, is_registration, observed_secret, pinned_uid, secret_name};
+use super::grant::{FIELD_MANAGER, cluster_uid, grant, request_token};
+use super::output::{json as to_json, print, tell, yaml};
+use super::wait::{Goal, wait};
+use super::{Exit, connect};
+use crate::arguments::{ManifestFormat, RegisterArguments};
+
+pub(crate) async fn run(arguments: &RegisterArguments) -> anyhow::Result<Exit> {
+    let id = &arguments.name;
+    let account = Account::new(&arguments.account);
+    if arguments.print_rbac {
+        let rbac = [("work", value(&account.role())?), ("work", value(&account.binding())?)];
+        return print_manifests(&rbac, arguments.output);
+    }
+    let config = connect::load(arguments.work_kubeconfig.as_deref(), arguments.context.as_deref())
+        .await
+        .context("find the work cluster")?;
+    connect::check_usable(&config)?;
+    let server = arguments.server.as_ref().map(super::values::ServerUrl::as_str);
+    let endpoint = Endpoint::new(&config, server, arguments.tls_server_name.as_deref());
+    // With a placeholder all but the token can be judged beforehand.
+    let sample = endpoint.kubeconfig(id, PLACEHOLDER)?;
+    if arguments.dry_run {
+        let secret = secret(&secret_name(id), arguments.home.namespace.as_str(), sample);
+        let manifests = [
+            ("work", value(&account.namespace_object())?),
+            ("work", value(&account.service_account())?),
+            ("work", value(&account.role())?),
+            ("work", value(&account.binding())?),
+            ("home", value(&secret)?),
+        ];
+        return print_manifests(&manifests, arguments.output);
+    }
+    if let Some(doubt) = endpoint.doubt() {
+        tell(&format!("warning: {doubt}"));
+    }
+    let home = Home::connect(&arguments.home).await?;
+    let work = connect::client(&config).context("reach the work cluster")?;
+    let uid = cluster_uid(&work).await?;
+    let found = home.secret(&secret_name(id)).await?;
+    check_free(id, found.as_ref(), &uid, &home.work_clusters().await?.unwrap_or_default())?;
+
+    grant(&work, &account).await?;
+    let token = request_token(&work, &account, arguments.token.token_ttl).await?;
+    let kubeconfig = endpoint.kubeconfig(id, token.expose())?;
+    let version = write(&home, id, &uid, found, kubeconfig).await?;
+    wait(&home, id, &version, Goal::Ready, arguments.token.wait).await
+}
+
+/// Refuses a name or a cluster that is somebody else's.
+fn check_free(
+    id: &ClusterId,
+    found: Option<&Secret>,
+    uid: &str,
+    fleet: &[WorkCluster],
+) -> anyhow::Result<()> {
+    let own = secret_name(id);
+    if let Some(secret) = found
+        && !is_registration(secret)
+    {
+        bail!("Secret {own} is there already and is no registration: choose another name for the cluster");
+    }
+    let shown = fleet.iter().find(|shown| shown.name_any() == id.as_str());
+    if let Some(observed) = shown.and_then(observed_secret)
+        && observed.name != own
+    {
+        bail!(
+            "cluster {id} is registered by Secret {}: renew its token with `homebase rotate {id}`, or choose another \
+             name",
+            observed.name
+        );
+    }
+    if let Some(pinned) = found.and_then(|secret| pinned_uid(shown, secret))
+        && pinned != uid
+    {
+        bail!(
+            "cluster {id} is another one than this: its kube-system Namespace has the UID {pinned}, here it is {uid}; \
+             choose another name, or deregister {id} first"
+        );
+    }
+    let is_this = |shown: &&WorkCluster| {
+        let status = shown.status.as_ref();
+        status.and_then(|status| status.identity.as_ref()).is_some_and(|identity| identity.uid == uid)
+    };
+    if let Some(other) = fleet.iter().find(|shown| is_this(shown) && shown.name_any() != id.as_str()) {
+        bail!("this cluster is registered already, as {}", other.name_any());
+    }
+    Ok(())
+}
+
+/// Creates the Secret, or puts the kubeconfig into exactly the one that was looked at; returns its resourceVersion.
+async fn write(
+    home: &Home,
+    id: &ClusterId,
+    uid: &str,
+    found: Option<Secret>,
+    kubeconfig: String,
+) -> anyhow::Result<String> {
+    let name = secret_name(id);
+    let written = if let Some(found) = found {
+        replace_kubeconfig(home, &found, kubeconfig).await?
+    } else {
+        let api: Api<Secret> = Api::namespaced(home.client.clone(), &home.namespace);
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let mut object = secret(&name, &home.namespace, kubeconfig);
+        // So that the hub never takes another cluster for this one, not even at first contact.
+        object.annotations_mut().insert(annotations::EXPECTED_CLUSTER_UID.to_owned(), uid.to_owned());
+        let created = api.create(&params, &object).await;
+        created.with_context(|| format!("create Secret {name} in the home cluster"))?
+    };
+    tell(&format!("home cluster: Secret {name} written"));
+    written.resource_version().context("the home cluster's answer has no resourceVersion")
+}
+
+/// Puts another kubeconfig into exactly this Secret, under the key that the hub reads.
+pub(crate) async fn replace_kubeconfig(
+    home: &Home,
+    found: &Secret,
+    kubeconfig: String,
+) -> anyhow::Result<Secret> {
+    let (Some(uid), Some(version)) = (found.uid(), found.resource_version()) else {
+        bail!("the home cluster's answer has no UID");
+    };
+    let data = json!({"data": {data_key(found): ByteString(kubeconfig.into_bytes())}});
+    let key = home.key(&found.name_any());
+    patch_exact(&home.client, &key, &uid, &version, data).await.context("write to the home cluster")
+}
+
+fn value(object: &impl Serialize) -> anyhow::Result<Value> {
+    serde_json::to_value(object).context("write a manifest")
+}
+
+/// Prints objects, each with the cluster that it is for.
+fn print_manifests(manifests: &[(&str, Value)], format: ManifestFormat) -> anyhow::Result<Exit> {
+    let text = match format {
+        ManifestFormat::Json => {
+            let items: Vec<&Value> = manifests.iter().map(|(_, manifest)| manifest).collect();
+            to_json(&json!({"apiVersion": "v1", "kind": "List", "items": items}))?
+        }
+        ManifestFormat::Yaml => {
+            let documents: Vec<String> = manifests
+                .iter()
+                .map(|(cluster, manifest)| {
+                    Ok(format!("---\n# on the {cluster} cluster\n{}", yaml(manifest)?))
+                })
+                .collect::<anyhow::Result<_>>()?;
+            documents.concat()
+        }
+    };
+    print(&text)?;
+    Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Names and clusters that are taken are refused before anything is written.
+
+    use homebase_api::labels;
+    use k8s_openapi::api::core::v1::Secret;
+    use serde_json::{Value, json};
+
+    use super::check_free;
+
+    fn secret(registered: bool) -> Secret {
+        let labels = if registered { json!({labels::CLUSTER: labels::TRUE}) } else { json!({}) };
+        let meta = json!({"name": "boston-kubeconfig", "uid": "s-1", "labels": labels});
+        serde_json::from_value(json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta})).unwrap()
+    }
+
+    fn shown(name: &str, secret: (&str, &str), uid: &str) -> homebase_api::WorkCluster {
+        let status: Value = json!({
+            "observedSecret": {"name": secret.0, "uid": secret.1, "resourceVersion": "7"},
+            "identity": {"uid": uid, "observedAt": "2026-11-20T00:00:00Z"},
+        });
+        serde_json::from_value(json!({
+            "apiVersion": "homebase.dev/v1alpha1", "kind": "WorkCluster",
+            "metadata": {"name": name}, "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn refusal(found: Option<&Secret>, fleet: &[homebase_api::WorkCluster]) -> String {
+        check_free(&"boston".parse().unwrap(), found, "uid-1", fleet)
+            .map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    const OWN: (&str, &str) = ("boston-kubeconfig", "s-1");
+
+    #[test]
+    fn a_free_name_and_a_renewal_are_taken() {
+        assert_eq!(refusal(None, &[]), "");
+        assert_eq!(refusal(Some(&secret(true)), &[shown("boston", OWN, "uid-1")]), "");
+        assert_eq!(refusal(None, &[shown("chicago", ("chicago-kubeconfig", "s-2"), "uid-2")]), "");
+    }
+
+    #[test]
+    fn what_is_somebody_elses_is_refused() {
+        assert!(refusal(Some(&secret(false)), &[]).contains("is no registration"));
+        let other_secret = shown("boston", ("another", "s-3"), "uid-1");
+        assert!(refusal(None, &[other_secret]).contains("registered by Secret another"));
+        let other_cluster = shown("boston", OWN, "uid-2");
+        assert!(refusal(Some(&secret(true)), &[other_cluster]).contains("is another one than this"));
+        let same_cluster = shown("chicago", ("chicago-kubeconfig", "s-2"), "uid-1");
+        assert!(refusal(None, &[same_cluster]).contains("registered already, as chicago"));
+    }
+
+    #[test]
+    fn what_was_pinned_for_an_earlier_registration_says_nothing() {
+        let earlier = shown("boston", ("boston-kubeconfig", "s-0"), "uid-2");
+        assert_eq!(refusal(Some(&secret(true)), &[earlier]), "");
+    }
+}

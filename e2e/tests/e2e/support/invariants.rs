@@ -1,0 +1,123 @@
+//! What must hold after every test, whatever it did: I1, I2, I3, I5 and I8 of the reliability rules, from audit logs
+//! and from everything that the hub puts out. It must not depend on what a test did.
+
+use std::collections::BTreeSet;
+
+use homebase_testkit::{AuditEvent, AuditMark, ControlPlane};
+use kube::api::{Api, ListParams};
+
+use super::registration::account;
+use super::{Fleet, Metrics, NAMESPACE};
+
+/// What the hub must never delete.
+const NEVER_DELETED: [&str; 5] =
+    ["persistentvolumeclaims", "persistentvolumes", "customresourcedefinitions", "namespaces", "secrets"];
+/// The resources that users write on work clusters and the hub answers.
+const OPERATED: [&str; 2] = ["iris", "irisclusters"];
+
+/// Whether a request came from the hub: no other program calls itself so.
+pub(crate) fn is_hub(event: &AuditEvent) -> bool {
+    event.user_agent.starts_with("homebase/")
+}
+
+/// The hub's write requests to a cluster after a mark, refused ones too.
+pub(crate) fn hub_requests(plane: &ControlPlane, mark: AuditMark) -> Vec<AuditEvent> {
+    plane.write_requests_since(mark).unwrap().into_iter().filter(is_hub).collect()
+}
+
+impl Fleet {
+    /// Asserts the invariants. To be called at the end of every test; tests may share a fleet.
+    pub(crate) async fn assert_invariants(&self) {
+        for plane in self.planes() {
+            for request in hub_requests(plane, AuditMark::default()) {
+                assert_delete_is_safe(plane, &request);
+            }
+        }
+        for plane in &self.work {
+            assert_nothing_foreign(plane);
+        }
+        assert_home_writes(&self.home);
+        self.assert_nothing_leaked().await;
+    }
+
+    /// I8: no secret in log, metrics, statuses, Events.
+    async fn assert_nothing_leaked(&self) {
+        self.assert_no_secret_in("the hub's log", &self.hub().log_text());
+        // A test may end with a hub that does not run.
+        if let Ok(answer) = self.hub().get("/metrics").await {
+            self.assert_no_secret_in("the metrics page", &Metrics(answer.body).0);
+        }
+        let client = self.home.client().await.unwrap();
+        let list = ListParams::default();
+        let clusters: Api<homebase_api::WorkCluster> = Api::namespaced(client, NAMESPACE);
+        let clusters = serde_json::to_string(&clusters.list(&list).await.unwrap()).unwrap();
+        self.assert_no_secret_in("a WorkCluster", &clusters);
+        for plane in self.planes() {
+            // A test may end with an apiserver that does not answer; Events are then looked at by the next one.
+            let Ok(client) = plane.client().await else { continue };
+            let events: Api<k8s_openapi::api::events::v1::Event> = Api::all(client);
+            let Ok(events) = events.list(&list).await else { continue };
+            let events = serde_json::to_string(&events).unwrap();
+            self.assert_no_secret_in("an Event", &events);
+        }
+    }
+}
+
+/// I1, I2 and I3.
+fn assert_delete_is_safe(plane: &ControlPlane, request: &AuditEvent) {
+    assert_ne!(request.verb, "deletecollection", "I2 on {}: {request:?}", plane.name());
+    if request.verb != "delete" {
+        return;
+    }
+    let is_kept = NEVER_DELETED.contains(&request.resource.as_str());
+    assert!(!is_kept, "I1 on {}: {request:?}", plane.name());
+    assert!(request.precondition_uid.is_some(), "I2 on {}: {request:?}", plane.name());
+    if request.resource == "statefulsets" {
+        assert_eq!(request.propagation.as_deref(), Some("Orphan"), "I3 on {}: {request:?}", plane.name());
+    }
+}
+
+/// The namespaces in which a user of this very cluster has written a resource for the hub.
+fn asked(log: &[AuditEvent]) -> BTreeSet<&str> {
+    let is_asking = |event: &&AuditEvent| !is_hub(event) && OPERATED.contains(&event.resource.as_str());
+    log.iter().filter(is_asking).map(|event| event.namespace.as_str()).collect()
+}
+
+fn is_crd(request: &AuditEvent) -> bool {
+    request.resource == "customresourcedefinitions" && request.namespace.is_empty()
+}
+
+/// I5: the hub writes only where a user of this very cluster has asked for it, and as the account that it was given for
+/// this cluster. So tests use other namespaces on each cluster.
+fn assert_nothing_foreign(plane: &ControlPlane) {
+    let log = plane.audit_log().unwrap();
+    let asked = asked(&log);
+    let user = format!("system:serviceaccount:{NAMESPACE}:{}", account(plane));
+    // An apiserver that was stopped in the middle of a request refuses it before it knows who asks.
+    let is_known = |event: &&AuditEvent| event.code != 401 || !event.user.is_empty();
+    for request in log.iter().filter(|event| is_hub(event)).filter(is_known) {
+        let is_own = request.user.starts_with(&user);
+        assert!(is_own, "I5 on {}: another cluster's account: {request:?}", plane.name());
+        let is_asked = asked.contains(request.namespace.as_str());
+        // A question about one's own rights is a create that keeps nothing.
+        let is_question = request.group == "authorization.k8s.io";
+        assert!(
+            is_crd(request) || is_asked || is_question,
+            "I5 on {}: nobody asked for it: {request:?}",
+            plane.name()
+        );
+    }
+}
+
+/// On the home cluster the hub writes its own kind, and Events; and what users ask of it, when that is registered too.
+fn assert_home_writes(home: &ControlPlane) {
+    let log = home.audit_log().unwrap();
+    let asked = asked(&log);
+    for request in log.iter().filter(|event| is_hub(event)) {
+        let is_own = ["workclusters", "events"].contains(&request.resource.as_str());
+        let expected = is_crd(request)
+            || (is_own && request.namespace == NAMESPACE)
+            || asked.contains(request.namespace.as_str());
+        assert!(expected, "an unexpected write to the home cluster: {request:?}");
+    }
+}

@@ -1,0 +1,16 @@
+//! The kinds that the hub operates, on one real work cluster with KWOK nodes: what it makes of them, in which order,
+//! and what it leaves alone. It must not test registration or faults of clusters.
+
+mod changes;
+mod drift;
+mod fixture;
+mod foreign;
+mod iris;
+mod latency;
+mod mirror;
+mod objects;
+mod order;
+mod refusal;
+mod removal;
+mod shared;
+mod template;

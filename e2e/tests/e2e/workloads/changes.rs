@@ -1,0 +1,119 @@
+//! Changes of what a cluster is made from: its `configSource`, and the number of its compute nodes.
+
+use serde_json::{Value, json};
+
+use super::fixture::{CLUSTER, Case, IMAGE, condition, single, text, uid, with_compute};
+
+const HASH: &str = "homebase.dev/config-hash";
+
+fn template_hash(set: &Value) -> String {
+    set["spec"]["template"]["metadata"]["annotations"][HASH].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_config_source_is_waited_for_and_followed() {
+    let case = Case::begin("config-source").await;
+    let mut cluster = with_compute(single(), 1);
+    cluster["spec"]["configSource"] = json!({"name": "settings"});
+    case.apply(CLUSTER, "iris", &cluster).await;
+    let missing = "waits: ConfigMap settings named by spec.configSource.name does not exist";
+    let told = case.until(CLUSTER, "iris", |cluster| {
+        let wanted = json!([format!("data {missing}"), format!("compute {missing}")]);
+        if cluster["status"]["waiting"] == wanted {
+            Ok(cluster.clone())
+        } else {
+            Err(cluster["status"].to_string())
+        }
+    });
+    assert_eq!(condition(&told.await, "Ready")["status"], "False");
+    case.until_event("iris", &format!("Normal Waiting data {missing}")).await;
+    assert!(case.names("StatefulSet", "").await.is_empty());
+
+    let source =
+        |common: &str, data: &str| json!({"data": {"data.cpf": data, "common.cpf": common, "notes": "x"}});
+    case.apply("ConfigMap", "settings", &source("[config]\ngmheap=1", "[config]\nglobals=1")).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let ends = |config: &Value, key: &str, end: &str| {
+        let cpf = text(config, &format!("/data/{key}"));
+        if cpf.ends_with(end) { Ok(()) } else { Err(cpf) }
+    };
+    let config = case.get("ConfigMap", "iris-data").await.unwrap();
+    ends(&config, "data.cpf", "\n[config]\ngmheap=1\n\n[config]\nglobals=1\n").unwrap();
+    let config = case.get("ConfigMap", "iris-compute").await.unwrap();
+    ends(&config, "compute.cpf", "MaxServers=64\n\n[config]\ngmheap=1\n").unwrap();
+
+    // A change reaches the pods by a rolling restart, and only those that it concerns.
+    let data = case.get("StatefulSet", "iris-data").await.unwrap();
+    let compute = case.get("StatefulSet", "iris-compute").await.unwrap();
+    let pod = case.get("Pod", "iris-data-0").await.unwrap();
+    case.apply("ConfigMap", "settings", &source("[config]\ngmheap=1", "[config]\nglobals=2")).await;
+    case.until("ConfigMap", "iris-data", |config| ends(config, "data.cpf", "\nglobals=2\n")).await;
+    case.until_replaced("Pod", "iris-data-0", &uid(&pod)).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let rolled = case.get("StatefulSet", "iris-data").await.unwrap();
+    assert_ne!(template_hash(&rolled), template_hash(&data));
+    assert_eq!(uid(&rolled), uid(&data));
+    let kept = case.get("StatefulSet", "iris-compute").await.unwrap();
+    assert_eq!(template_hash(&kept), template_hash(&compute));
+
+    // Without its source nothing can be built anew, and what runs keeps running.
+    let pod = uid(&case.get("Pod", "iris-data-0").await.unwrap());
+    case.delete("ConfigMap", "settings").await;
+    case.until_condition(CLUSTER, "iris", ("Ready", "False")).await;
+    case.assert_quiet().await;
+    let config = case.get("ConfigMap", "iris-data").await.unwrap();
+    ends(&config, "data.cpf", "\nglobals=2\n").unwrap();
+    assert_eq!(uid(&case.get("Pod", "iris-data-0").await.unwrap()), pod);
+    case.apply("ConfigMap", "settings", &source("[config]\ngmheap=1", "[config]\nglobals=2")).await;
+    case.until_ready(CLUSTER, "iris").await;
+    assert_eq!(uid(&case.get("Pod", "iris-data-0").await.unwrap()), pod);
+    case.end().await;
+}
+
+#[tokio::test]
+async fn kubectl_scale_changes_the_compute_nodes() {
+    let case = Case::begin("scale").await;
+    let mut cluster = single();
+    cluster["spec"]["topology"]["compute"] = json!({"image": IMAGE, "replicas": 1});
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let set = uid(&case.get("StatefulSet", "iris-compute").await.unwrap());
+    let claims = "intersystems.com/component=compute";
+    let mut volumes = 4;
+    for replicas in [3, 0, 2] {
+        case.kubectl(&["scale", "iriscluster", "iris", &format!("--replicas={replicas}")]).await;
+        let ready = case.until_ready(CLUSTER, "iris").await;
+        assert_eq!(text(&ready, "/status/nodes/compute/pods"), format!("{replicas}/{replicas}"));
+        assert_eq!(ready["status"]["computeReplicas"], replicas);
+        let selector = text(&ready, "/status/computeSelector");
+        assert_eq!(case.names("Pod", &selector).await.len(), replicas);
+        volumes = volumes.max(replicas * 4);
+        assert_eq!(case.names("PersistentVolumeClaim", claims).await.len(), volumes, "claims are kept");
+    }
+    assert_eq!(uid(&case.get("StatefulSet", "iris-compute").await.unwrap()), set);
+    case.until_event("iris", "Normal Scaled Scaled StatefulSet iris-compute from 3 to 0 replicas").await;
+    assert!(case.hub_writes().iter().all(|write| write.verb != "delete"));
+    case.end().await;
+}
+
+#[tokio::test]
+async fn without_a_number_of_replicas_an_autoscaler_decides() {
+    let case = Case::begin("autoscaled").await;
+    let mut cluster = with_compute(single(), 2);
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let compute = cluster["spec"]["topology"]["compute"].as_object_mut().unwrap();
+    compute.remove("replicas");
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_ready(CLUSTER, "iris").await;
+    case.kubectl(&["scale", "statefulset", "iris-compute", "--replicas=4"]).await;
+    case.until(CLUSTER, "iris", |cluster| {
+        let pods = text(cluster, "/status/nodes/compute/pods");
+        if pods == "4/4" { Ok(()) } else { Err(pods) }
+    })
+    .await;
+    case.until_ready(CLUSTER, "iris").await;
+    case.assert_quiet().await;
+    assert_eq!(case.get("StatefulSet", "iris-compute").await.unwrap()["spec"]["replicas"], 4);
+    case.end().await;
+}
