@@ -68,7 +68,23 @@ impl ControlPlane {
                 .map_err(Error::request("bind the service account"))?;
         }
         let token = request_token(&accounts, name, lifetime).await?;
-        Ok(kubeconfig::render(self.name(), &self.url(), self.authority(), Credential::Token(&token)))
+        Ok(kubeconfig::render(
+            self.name(),
+            &self.url(),
+            self.authority().certificate(),
+            Credential::Token(&token),
+        ))
+    }
+
+    /// A self-contained kubeconfig with a new client certificate of a user who
+    /// may do everything, whose end is the end of the year 4095.
+    ///
+    /// # Errors
+    /// If the certificate cannot be made.
+    pub fn kubeconfig_for_client_certificate(&self, user: &str) -> Result<String> {
+        let identity = self.authority().client(user)?;
+        let credential = Credential::Certificate(&identity);
+        Ok(kubeconfig::render(self.name(), &self.url(), self.authority().certificate(), credential))
     }
 
     /// Runs kubectl with admin rights.

@@ -186,9 +186,9 @@ impl Builder {
         Ok(plane)
     }
 
-    /// Writes certificates, kubeconfigs and settings; returns the authority's
-    /// certificate and the kubeconfig of the test itself.
-    fn write_files(&self, settings: &Settings) -> Result<(String, String)> {
+    /// Writes certificates, kubeconfigs and settings; returns the authority
+    /// and the kubeconfig of the test itself.
+    fn write_files(&self, settings: &Settings) -> Result<(Authority, String)> {
         let layout = &settings.layout;
         let authority = Authority::generate(&self.name)?;
         let serving = authority.serving()?;
@@ -216,7 +216,7 @@ impl Builder {
             render(component.name())?;
         }
         let admin = render(ADMIN)?;
-        Ok((authority.certificate().to_owned(), admin))
+        Ok((authority, admin))
     }
 
     async fn populate(&self, plane: &mut ControlPlane) -> Result<()> {

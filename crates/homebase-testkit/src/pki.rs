@@ -29,6 +29,13 @@ pub(crate) struct Authority {
     certificate: String,
 }
 
+/// Its key must not be printed.
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Authority").finish_non_exhaustive()
+    }
+}
+
 impl Authority {
     /// Makes a new authority.
     pub(crate) fn generate(plane: &str) -> Result<Self> {

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use crate::audit::{self, AuditEvent, AuditMark};
 use crate::components::{Component, Settings};
 use crate::control_plane::ADMIN;
+use crate::pki::Authority;
 use crate::process::{self, Process};
 use crate::watchdog::Watchdog;
 use crate::{Error, Result};
@@ -27,7 +28,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct ControlPlane {
     name: String,
     settings: Settings,
-    authority: String,
+    authority: Authority,
     admin: String,
     processes: Vec<(Component, Process)>,
     watchdog: Arc<Watchdog>,
@@ -37,7 +38,12 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// A plane of which nothing runs yet.
-    pub(crate) fn assemble(name: &str, settings: Settings, authority: String, admin: String) -> Result<Self> {
+    pub(crate) fn assemble(
+        name: &str,
+        settings: Settings,
+        authority: Authority,
+        admin: String,
+    ) -> Result<Self> {
         let watchdog = Arc::new(Watchdog::start(Some(&settings.layout.etcd_data()))?);
         // Until the start has succeeded, logs are of interest.
         let (processes, keep, detached) = (Vec::new(), true, false);
@@ -208,8 +214,8 @@ impl ControlPlane {
         self.tidy()
     }
 
-    /// The certificate of the plane's authority.
-    pub(crate) fn authority(&self) -> &str {
+    /// The plane's authority.
+    pub(crate) fn authority(&self) -> &Authority {
         &self.authority
     }
 

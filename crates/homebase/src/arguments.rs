@@ -28,7 +28,7 @@ Data goes to standard output, messages go to standard error. NO_COLOR switches c
 
 /// Operates InterSystems IRIS on many Kubernetes clusters from one home cluster.
 #[derive(Debug, Parser)]
-#[command(name = "homebase", version, about, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "homebase", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -6,7 +6,7 @@ mod deregistration;
 mod hostile;
 mod identity;
 mod pages;
-mod pool;
+pub(crate) mod pool;
 mod rights;
 mod rotation;
 mod story;

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
 
+mod cli;
 mod faults;
 mod fleet;
 mod permissions;
+mod registration;
 mod schema;
 mod support;
 mod workloads;

@@ -178,23 +178,23 @@ async fn a_secret_without_a_kubeconfig_says_so() {
     let patch = Patch::Merge(json!({"data": {"kubeconfig": null, "elsewhere": ""}}));
     secrets.patch(&registration.secret, &PatchParams::default(), &patch).await.unwrap();
     let message = wait_shown(fleet, "keyless", "KeyNotFound").await;
-    assert!(message.contains("kubeconfig, value, config"), "{message}");
+    assert!(message.contains("kubeconfig or value or config"), "{message}");
     fleet.deregister(&registration).await;
     fleet.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_setting_that_is_not_built_ends_the_session_and_says_so() {
-    // To ignore `paused` would be to do what somebody forbade.
+    // To ignore `watch-namespaces` would be to do what somebody forbade.
     let (fleet, [plane]) = (fleet().await, lease().await);
     let secrets = fleet.registrations().await;
-    fleet.register_as("paused", kubeconfig(&plane).await).await;
-    fleet.wait_cluster_ready("paused").await;
+    fleet.register_as("narrow", kubeconfig(&plane).await).await;
+    fleet.wait_cluster_ready("narrow").await;
     let mark = plane.audit_mark().unwrap();
-    let patch = Patch::Merge(json!({"metadata": {"annotations": {annotations::PAUSED: "true"}}}));
-    secrets.patch("paused-kubeconfig", &PatchParams::default(), &patch).await.unwrap();
-    let message = wait_shown(fleet, "paused", BAD).await;
-    assert!(message.contains(annotations::PAUSED), "{message}");
+    let patch = Patch::Merge(json!({"metadata": {"annotations": {annotations::WATCH_NAMESPACES: "a"}}}));
+    secrets.patch("narrow-kubeconfig", &PatchParams::default(), &patch).await.unwrap();
+    let message = wait_shown(fleet, "narrow", BAD).await;
+    assert!(message.contains(annotations::WATCH_NAMESPACES), "{message}");
     super::pool::no_connection(fleet.hub(), &plane).await;
     assert_eq!(crate::support::hub_requests(&plane, mark), Vec::new());
     fleet.assert_invariants().await;

@@ -7,8 +7,9 @@ use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use homebase_api::WorkCluster;
+use homebase_api::{WorkCluster, remote_crds};
 use homebase_testkit::{AuditMark, ControlPlane, HubProcess, eventually};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
@@ -16,22 +17,25 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use crate::support::{Fleet, FleetBuilder, NAMESPACE, SOON, apply, create_namespace, events, hub_requests};
 
 /// What is planted into every hostile kubeconfig.
-pub(super) const CANARY: &str = "c4n4ry-that-must-appear-nowhere";
+pub(crate) const CANARY: &str = "c4n4ry-that-must-appear-nowhere";
 /// A registration that is there before the hub starts, and cannot be used.
-pub(super) const BROKEN: &str = "broken-from-the-start";
+pub(crate) const BROKEN: &str = "broken-from-the-start";
+/// The conventions of other tools that need to be asked for: here all are.
+const ACCEPTED: &str = "--accept-secrets-of=cluster-api,argo-cd,istio";
 /// Two tests run at a time, and one of them needs two clusters.
 const PLANES: usize = 3;
 
 /// The fleet. It ends with the test binary: its watchdog sees to that. The hub logs all it can, as any of it might
 /// hold a secret.
-pub(super) async fn fleet() -> &'static Fleet {
+pub(crate) async fn fleet() -> &'static Fleet {
     static FLEET: OnceCell<Fleet> = OnceCell::const_new();
     FLEET
         .get_or_init(|| async {
             let names = (0..PLANES).map(|number| format!("pool-{number}"));
             let planes = names.map(|name| ControlPlane::builder(name).api_only());
             let builder = planes.fold(Fleet::builder("pool"), FleetBuilder::work);
-            let mut fleet = builder.hub_arg("--log-level=trace").start_planes().await;
+            let fleet = builder.hub_arg("--log-level=trace").hub_arg(ACCEPTED);
+            let mut fleet = fleet.start_planes().await;
             fleet.keep_secret(CANARY);
             fleet.register_as(BROKEN, format!("token: {CANARY}")).await;
             fleet.start_hub().await;
@@ -44,7 +48,7 @@ static FREE: Semaphore = Semaphore::const_new(PLANES);
 static TAKEN: Mutex<[bool; PLANES]> = Mutex::new([false; PLANES]);
 
 /// A work cluster that no other test uses.
-pub(super) struct Lease {
+pub(crate) struct Lease {
     index: usize,
     plane: &'static ControlPlane,
     _permit: SemaphorePermit<'static>,
@@ -65,7 +69,7 @@ impl Drop for Lease {
 }
 
 /// Takes some clusters at once, so that no two tests wait for each other.
-pub(super) async fn lease<const N: usize>() -> [Lease; N] {
+pub(crate) async fn lease<const N: usize>() -> [Lease; N] {
     let fleet = fleet().await;
     let mut permits = FREE.acquire_many(u32::try_from(N).unwrap()).await.unwrap();
     let leases = std::array::from_fn(|_| {
@@ -105,7 +109,7 @@ async fn forget(fleet: &Fleet, plane: &ControlPlane) {
 }
 
 /// Waits until the hub holds no connection to a cluster: it can then do nothing there.
-pub(super) async fn no_connection(hub: &HubProcess, plane: &ControlPlane) {
+pub(crate) async fn no_connection(hub: &HubProcess, plane: &ControlPlane) {
     eventually(format!("the hub holds no connection to {}", plane.name()), SOON, || async {
         match connections(hub, plane) {
             0 => Ok(()),
@@ -116,8 +120,26 @@ pub(super) async fn no_connection(hub: &HubProcess, plane: &ControlPlane) {
     .unwrap();
 }
 
+/// Removes the CRDs of a work cluster, with all that is stored under them, and waits until they are gone.
+pub(crate) async fn remove_crds(plane: &ControlPlane) {
+    let api: &Api<CustomResourceDefinition> = &Api::all(plane.client().await.unwrap());
+    for crd in remote_crds() {
+        let name = &crd.metadata.name.unwrap();
+        // Without the kind there is nothing to wait for.
+        if api.get_opt(name).await.unwrap().is_none() {
+            continue;
+        }
+        api.delete(name, &DeleteParams::default()).await.unwrap();
+        eventually(format!("{name} is gone from {}", plane.name()), SOON, || async move {
+            api.get_opt(name).await.unwrap().map_or(Ok(()), |_| Err("it is there"))
+        })
+        .await
+        .unwrap();
+    }
+}
+
 /// How many TCP connections a hub holds to a cluster.
-pub(super) fn connections(hub: &HubProcess, plane: &ControlPlane) -> usize {
+pub(crate) fn connections(hub: &HubProcess, plane: &ControlPlane) -> usize {
     let url = plane.url();
     let port: u16 = url.rsplit_once(':').unwrap().1.parse().unwrap();
     let remote = format!(":{port:04X}");
@@ -133,12 +155,12 @@ pub(super) fn connections(hub: &HubProcess, plane: &ControlPlane) -> usize {
 }
 
 /// How many descriptors a hub has open.
-pub(super) fn descriptors(hub: &HubProcess) -> usize {
+pub(crate) fn descriptors(hub: &HubProcess) -> usize {
     fs::read_dir(format!("/proc/{}/fd", hub.id())).unwrap().count()
 }
 
 /// An `Iris` that makes one Deployment of its name.
-pub(super) async fn apply_iris(plane: &ControlPlane, namespace: &str, name: &str, replicas: i32) {
+pub(crate) async fn apply_iris(plane: &ControlPlane, namespace: &str, name: &str, replicas: i32) {
     create_namespace(plane, namespace).await;
     apply(plane, &iris(namespace, name, replicas)).await;
 }
@@ -152,7 +174,7 @@ fn iris(namespace: &str, name: &str, replicas: i32) -> Value {
 }
 
 /// Waits until the Deployment of an `Iris` has as many replicas; returns its UID and resourceVersion.
-pub(super) async fn wait_deployment(
+pub(crate) async fn wait_deployment(
     plane: &ControlPlane,
     (namespace, name): (&str, &str),
     replicas: i64,
@@ -170,7 +192,7 @@ pub(super) async fn wait_deployment(
 
 /// Waits until the hub has written nothing to a cluster for a second, so that a status on its way is not taken for a
 /// consequence of what comes next; returns the end of its log. A bounded window of observation.
-pub(super) async fn settled(plane: &ControlPlane) -> AuditMark {
+pub(crate) async fn settled(plane: &ControlPlane) -> AuditMark {
     let quiet = Duration::from_secs(1);
     let mut last = (plane.audit_mark().unwrap(), Instant::now());
     eventually(format!("the hub leaves {} alone", plane.name()), SOON, || {
@@ -184,7 +206,7 @@ pub(super) async fn settled(plane: &ControlPlane) -> AuditMark {
 }
 
 /// Waits for an Event on a `WorkCluster`.
-pub(super) async fn wait_event(fleet: &Fleet, name: &str, reason: &str) {
+pub(crate) async fn wait_event(fleet: &Fleet, name: &str, reason: &str) {
     eventually(format!("an Event {reason} on {name}"), SOON, || async {
         let events = events(&fleet.home, NAMESPACE, name).await;
         let told = events.iter().any(|event| event.reason.as_deref() == Some(reason));

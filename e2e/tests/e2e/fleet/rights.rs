@@ -8,7 +8,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::pool::{apply_iris, fleet, lease, wait_deployment};
+use super::pool::{apply_iris, fleet, lease, remove_crds, wait_deployment};
 use crate::support::{FIELD_MANAGER, NAMESPACE, SOON, account, hub_requests};
 
 /// Between two tries of what only a person can mend, at most; and some for the try.
@@ -34,8 +34,13 @@ async fn allow(plane: &ControlPlane, role: &str, rules: &Value) {
 #[tokio::test]
 async fn missing_rights_on_crds_are_named_and_granting_them_is_enough() {
     let (fleet, [plane]) = (fleet().await, lease().await);
+    // Where the kinds are served already, rights on CRDs are not missed.
+    let crds = ["irisclusters.intersystems.com", "iris.test.myardyas.club"];
+    plane.kubectl_ok(&[&["delete", "crd", "--ignore-not-found"], &crds[..]].concat()).await.unwrap();
     let identity = json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]});
     let text = limited(&plane, "no-crds", &json!([identity])).await;
+    // Where the kinds are served already, no rights on CRDs are needed.
+    remove_crds(&plane).await;
     let mark = plane.audit_mark().unwrap();
     let start = Instant::now();
     fleet.register_as("no-crds", text).await;

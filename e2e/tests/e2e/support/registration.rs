@@ -70,7 +70,7 @@ impl Fleet {
     }
 
     /// From now on, the tokens of this kubeconfig must appear nowhere.
-    fn keep_tokens_of(&self, kubeconfig: &str) {
+    pub(crate) fn keep_tokens_of(&self, kubeconfig: &str) {
         for token in kubeconfig.lines().filter_map(|line| line.trim().strip_prefix("token: ")) {
             let from = token.len().saturating_sub(TOKEN_TAIL);
             if let Some(tail) = token.get(from..).filter(|tail| !tail.is_empty()) {

@@ -1,0 +1,6 @@
+//! The command line on real control planes: what a person types, what comes out of it, what it leaves behind. It must
+//! not look into the hub beyond what it shows.
+
+mod diagnosis;
+mod scene;
+mod story;
