@@ -22,7 +22,7 @@ use crate::hub::Hub;
 use crate::registry::{Claim, Cluster, View};
 use crate::watching::SyncBoard;
 
-mod review;
+pub(crate) mod review;
 pub(crate) mod work;
 
 use review::{Schedule, review};

@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use homebase_core::{Chain, ClusterId, ClusterUid};
-use homebase_fleet::session::Verdict;
+use homebase_fleet::session::{Permissions, Verdict};
 use homebase_kube::identity::fetch_identity;
+use homebase_kube::permissions::Need;
 use kube::Client;
 use tokio::time::Instant;
 
 use super::{Registrar, Registration, Running};
 use crate::registry::View;
+use crate::session::review::review;
 
 /// How soon to try refused credentials again: the fault may have been the network's.
 pub(super) const TRIAL_RETRY: Duration = Duration::from_secs(30);
@@ -69,8 +71,10 @@ impl Registrar {
             Err(unusable) => self.reject(&id, registration.secret.resource_version, &unusable.message),
             Ok(prepared) => {
                 prepared.observer.attach(&cluster);
+                let needs = self.hub.workload.needs();
                 self.trials.spawn(async move {
-                    let outcome = try_out(&prepared.client, &identity).await.map(|()| prepared.client);
+                    let tried = try_out(&prepared.client, &identity, needs).await;
+                    let outcome = tried.map(|()| prepared.client);
                     Tried { id, registration, outcome }
                 });
             }
@@ -137,11 +141,19 @@ impl Registrar {
     }
 }
 
-async fn try_out(client: &Client, expected: &ClusterUid) -> Result<(), String> {
+/// New credentials must lead to the same cluster and carry what the work needs. Rights that cannot be read are no
+/// reason to refuse them: the old ones did no better.
+async fn try_out(client: &Client, expected: &ClusterUid, needs: &'static [Need]) -> Result<(), String> {
     let identity = fetch_identity(client).await.map_err(|error| Chain(&error).to_string())?;
-    if identity.uid == *expected {
-        return Ok(());
+    if identity.uid != *expected {
+        return Err(
+            "it leads to another cluster than the one that was registered; to register that one, create \
+                    another Secret"
+                .to_owned(),
+        );
     }
-    Err("it leads to another cluster than the one that was registered; to register that one, create another Secret"
-        .to_owned())
+    match review(client, needs).await {
+        Ok(Permissions::Missing { words, stops_work: true }) => Err(words),
+        _ => Ok(()),
+    }
 }
