@@ -175,9 +175,13 @@ fn what_is_missing_is_said_before_what_it_causes_and_is_not_claimed_of_a_lost_cl
     let lacks = Permissions::Missing { words: "list pods".to_owned(), stops_work: true };
     session.on(Event::PermissionsChecked(lacks), NOW, 0.0);
     session.on(Event::SyncChanged { missing: Some("Pod (Forbidden)".to_owned()) }, NOW, 0.0);
-    assert!(words(of_session(&session, Registered::default(), 1)).starts_with("Ready=False/PermissionsMissing "));
+    assert!(
+        words(of_session(&session, Registered::default(), 1)).starts_with("Ready=False/PermissionsMissing ")
+    );
     session.on(Event::CrdsChecked(Crds::Forbidden("no".to_owned())), NOW, 0.0);
-    assert!(words(of_session(&session, Registered::default(), 1)).starts_with("Ready=False/CRDsNotInstalled "));
+    assert!(
+        words(of_session(&session, Registered::default(), 1)).starts_with("Ready=False/CRDsNotInstalled ")
+    );
     for _ in 0..PROBE_FAILURES {
         fail(&mut session, FailureReason::ResponseTimeout);
     }

@@ -146,7 +146,10 @@ impl Endpoint {
             "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
             "current-context": name,
         });
-        let text = serde_saphyr::to_string(&kubeconfig).context("write the kubeconfig")?;
+        // Each value on the line of its field, as kubectl writes it and people grep for it.
+        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+        let text =
+            serde_saphyr::to_string_with_options(&kubeconfig, options).context("write the kubeconfig")?;
         checked(text.as_bytes())?;
         Ok(text)
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use homebase_kube::client::{ClientLimits, build_client, config_of};
+use homebase_kube::client::{BuildClientError, ClientLimits, build_client, config_of};
 use homebase_kube::destination::DestinationPolicy;
 use homebase_kube::observe::Observer;
 use homebase_kubeconfig::SanitizedKubeconfig;
@@ -60,7 +60,14 @@ pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
     config.headers.extend([user_agent()]);
     // Whoever runs the command chose this address.
     let destinations = DestinationPolicy { allow_loopback: true };
-    build_client(&config, destinations, LIMITS, Arc::new(Unobserved)).context("set up the connection")
+    build_client(&config, destinations, LIMITS, Arc::new(Unobserved)).map_err(|error| match error {
+        // What a program said of its failure may hold what it was to keep.
+        BuildClientError::SetUpCredentials => anyhow::anyhow!(
+            "the credentials of the kubeconfig cannot be had: if it names a program or a file for them, `kubectl get \
+             namespaces` with the same kubeconfig tells why"
+        ),
+        other => other.into(),
+    })
 }
 
 /// A client with registered credentials, built as the hub builds its own.

@@ -116,16 +116,17 @@ pub(crate) async fn request_token(work: &Client, account: &Account, ttl: Lifetim
     let text = Zeroizing::new(status.token.context("the work cluster's answer has no token")?);
     let expires = status.expiration_timestamp.map_or(asked, |time| time.0);
     let granted = expires.duration_since(asked).unsigned_abs();
-    let shortened = if granted + TOLERANCE < ttl.duration() {
-        format!(" ({ttl} were asked for, the work cluster grants no more)")
+    let is_shorter = granted + TOLERANCE < ttl.duration();
+    let words = if is_shorter {
+        format!(
+            "{}, until {} ({ttl} were asked for, the work cluster grants no more)",
+            rough(granted),
+            second(expires)
+        )
     } else {
-        String::new()
+        format!("{ttl}, until {}", second(expires))
     };
-    tell(&format!(
-        "work cluster: token granted for {}, until {}{shortened}",
-        rough(granted),
-        second(expires)
-    ));
+    tell(&format!("work cluster: token granted for {words}"));
     Ok(Token(text))
 }
 

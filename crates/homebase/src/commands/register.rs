@@ -85,7 +85,9 @@ fn check_free(
             observed.name
         );
     }
-    if let Some(pinned) = found.and_then(|secret| pinned_uid(shown, secret))
+    let expected = |secret: &Secret| secret.annotations().get(annotations::EXPECTED_CLUSTER_UID).cloned();
+    let known = |secret| pinned_uid(shown, secret).map(str::to_owned).or_else(|| expected(secret));
+    if let Some(pinned) = found.and_then(known)
         && pinned != uid
     {
         bail!(
@@ -170,11 +172,19 @@ fn print_manifests(manifests: &[(&str, Value)], format: ManifestFormat) -> anyho
 mod tests {
     //! Names and clusters that are taken are refused before anything is written.
 
-    use homebase_api::labels;
+    use homebase_api::{annotations, labels};
     use k8s_openapi::api::core::v1::Secret;
     use serde_json::{Value, json};
 
     use super::check_free;
+
+    #[test]
+    fn the_cluster_that_a_registration_expects_is_known_before_the_hub_has_seen_it() {
+        let mut expecting = secret(true);
+        let annotation = (annotations::EXPECTED_CLUSTER_UID.to_owned(), "uid-2".to_owned());
+        expecting.metadata.annotations = Some([annotation].into());
+        assert!(refusal(Some(&expecting), &[]).contains("is another one than this"));
+    }
 
     fn secret(registered: bool) -> Secret {
         let labels = if registered { json!({labels::CLUSTER: labels::TRUE}) } else { json!({}) };

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use homebase_api::{WorkCluster, remote_crds};
+use homebase_api::{WorkCluster, labels, remote_crds};
 use homebase_testkit::{AuditMark, ControlPlane, HubProcess, eventually};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, ListParams};
@@ -84,7 +84,7 @@ pub(crate) async fn lease<const N: usize>() -> [Lease; N] {
     leases
 }
 
-/// Removes the registrations that an earlier test, which may have failed, has left.
+/// Removes the registrations that an earlier test, which may have failed, has left, and CRDs that are not the hub's.
 async fn forget(fleet: &Fleet, plane: &ControlPlane) {
     let secrets = fleet.registrations().await;
     let clusters: Api<WorkCluster> = Api::namespaced(fleet.home.client().await.unwrap(), NAMESPACE);
@@ -106,6 +106,10 @@ async fn forget(fleet: &Fleet, plane: &ControlPlane) {
         }
     }
     no_connection(fleet.hub(), plane).await;
+    remove(plane, |crd| {
+        !crd.metadata.labels.as_ref().is_some_and(|all| all.contains_key(labels::MANAGED_BY))
+    })
+    .await;
 }
 
 /// Waits until the hub holds no connection to a cluster: it can then do nothing there.
@@ -122,11 +126,14 @@ pub(crate) async fn no_connection(hub: &HubProcess, plane: &ControlPlane) {
 
 /// Removes the CRDs of a work cluster, with all that is stored under them, and waits until they are gone.
 pub(crate) async fn remove_crds(plane: &ControlPlane) {
+    remove(plane, |_| true).await;
+}
+
+async fn remove(plane: &ControlPlane, is_meant: impl Fn(&CustomResourceDefinition) -> bool) {
     let api: &Api<CustomResourceDefinition> = &Api::all(plane.client().await.unwrap());
     for crd in remote_crds() {
         let name = &crd.metadata.name.unwrap();
-        // Without the kind there is nothing to wait for.
-        if api.get_opt(name).await.unwrap().is_none() {
+        if !api.get_opt(name).await.unwrap().is_some_and(|found| is_meant(&found)) {
             continue;
         }
         api.delete(name, &DeleteParams::default()).await.unwrap();

@@ -20,6 +20,7 @@ fn endpoint(authorities: Option<Vec<Vec<u8>>>) -> Endpoint {
 #[test]
 fn the_hub_takes_what_is_written() {
     let text = endpoint(None).kubeconfig(&"boston".parse().unwrap(), &token()).unwrap();
+    assert!(text.contains(&format!("token: {}\n", token())), "the token is not on the line of its field");
     let kubeconfig = checked(text.as_bytes()).unwrap();
     assert_eq!(kubeconfig.server().url(), "https://api.example.com:6443");
     let Credentials::Token(read) = kubeconfig.credentials() else { panic!("no token") };

@@ -1,0 +1,115 @@
+//! What a registration allows the hub to do about the CRDs of its cluster. It must not look into a CRD.
+
+use homebase_api::{annotations, labels, remote_crds};
+use homebase_testkit::{AuditEvent, AuditMark, ControlPlane};
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use std::time::Duration;
+
+use super::secrets::{Form, wait_taken, works};
+use crate::fleet::pool::{fleet, lease, remove_crds};
+use crate::support::{FIELD_MANAGER, NAMESPACE, SOON, account, hub_requests, kubeconfig};
+
+/// The CRDs without the label that says whose they are.
+async fn install_foreign(plane: &ControlPlane) {
+    let api: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
+    for mut crd in remote_crds() {
+        crd.metadata.labels = None;
+        let name = crd.metadata.name.clone().unwrap();
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        api.patch(&name, &params, &Patch::Apply(&crd)).await.unwrap();
+    }
+}
+
+/// Who the CRDs belong to by their label.
+async fn owners(plane: &ControlPlane) -> Vec<Option<String>> {
+    let api: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
+    let mut owners = Vec::new();
+    for crd in remote_crds() {
+        let found = api.get(crd.metadata.name.as_deref().unwrap()).await.unwrap();
+        owners.push(found.metadata.labels.unwrap_or_default().remove(labels::MANAGED_BY));
+    }
+    owners
+}
+
+/// Writes of CRDs by the hub, whatever the answer.
+fn crd_writes(plane: &ControlPlane, mark: AuditMark) -> Vec<AuditEvent> {
+    let mut requests = hub_requests(plane, mark);
+    requests.retain(|request| request.resource == "customresourcedefinitions");
+    requests
+}
+
+#[tokio::test]
+async fn never_is_to_write_no_crd() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    remove_crds(&plane).await;
+    let never = json!({annotations::CRD_POLICY: "Never"});
+    let secret = Form::native("never", &kubeconfig(&plane).await);
+    let mark = plane.audit_mark().unwrap();
+    secret.clone().annotated(never).put(fleet).await;
+    let missing = ("CRDsInstalled", "False", "Forbidden");
+    let (message, _) = fleet.wait_condition("never", missing, SOON).await;
+    assert!(message.contains("Never"), "{message}");
+    fleet.wait_condition("never", ("Ready", "False", "CRDsNotInstalled"), SOON).await;
+    assert!(hub_requests(&plane, mark).iter().all(|request| request.group == "authorization.k8s.io"));
+
+    // Whose they are does not matter as long as they are there. A changed annotation has the hub look at once; what
+    // it cannot read as a policy is the one that does least.
+    install_foreign(&plane).await;
+    let version = secret.annotated(json!({annotations::CRD_POLICY: "never"})).put(fleet).await;
+    wait_taken(fleet, "never", &version).await;
+    let (message, _) = fleet.wait_condition("never", ("Ready", "True", "AllChecksPassed"), SOON).await;
+    assert!(message.contains(annotations::CRD_POLICY), "{message}");
+    works(&plane, "never", 1).await;
+    assert_eq!(crd_writes(&plane, mark), Vec::new());
+    assert_eq!(owners(&plane).await, [None, None]);
+    fleet.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn crds_of_somebody_else_are_taken_over_only_when_asked() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    remove_crds(&plane).await;
+    install_foreign(&plane).await;
+    let secret = Form::native("adopt", &kubeconfig(&plane).await);
+    let mark = plane.audit_mark().unwrap();
+    secret.put(fleet).await;
+    let (message, _) = fleet.wait_condition("adopt", ("CRDsInstalled", "False", "ForeignOwner"), SOON).await;
+    assert!(message.contains(labels::MANAGED_BY), "{message}");
+    fleet.wait_condition("adopt", ("Ready", "False", "CRDsNotInstalled"), SOON).await;
+    assert_eq!(crd_writes(&plane, mark), Vec::new());
+    assert_eq!(owners(&plane).await, [None, None]);
+
+    let version = secret.annotated(json!({annotations::CRD_POLICY: "Adopt"})).put(fleet).await;
+    wait_taken(fleet, "adopt", &version).await;
+    works(&plane, "adopt", 1).await;
+    let homebase = || Some(labels::MANAGED_BY_HOMEBASE.to_owned());
+    assert_eq!(owners(&plane).await, [homebase(), homebase()]);
+    fleet.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn no_rights_on_crds_are_needed_where_they_are() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    install_foreign(&plane).await;
+    let groups = ["", "apps", "policy", "events.k8s.io", "intersystems.com", "test.myardyas.club"];
+    let role = "all-but-crds";
+    let object = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": role},
+        "rules": [{"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}],
+    });
+    let roles: Api<ClusterRole> = Api::all(plane.client().await.unwrap());
+    roles.patch(role, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(object)).await.unwrap();
+    let account = format!("{}-{role}", account(&plane));
+    let lifetime = Duration::from_secs(3600);
+    let limited = plane.kubeconfig_for_service_account(NAMESPACE, &account, Some(role), lifetime);
+
+    let mark = plane.audit_mark().unwrap();
+    Form::native("served", &limited.await.unwrap()).put(fleet).await;
+    fleet.wait_cluster_ready("served").await;
+    works(&plane, "served", 1).await;
+    assert_eq!(crd_writes(&plane, mark), Vec::new());
+    fleet.assert_invariants().await;
+}
