@@ -43,6 +43,9 @@ use rotation::{Trial, Tried};
 /// must not become a loop.
 const RESTART_DELAY: Duration = Duration::from_secs(5);
 
+/// How long changes of registrations are left to settle: what one patch changes arrives on several watches.
+const SETTLE: Duration = Duration::from_millis(50);
+
 /// What runs for one registration.
 struct Running {
     registration: Registration,
@@ -103,7 +106,9 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
                 Ok(tried) => registrar.tried(tried),
                 Err(error) => tracing::error!(panicked = error.is_panic(), "a trial of credentials ended"),
             },
-            () = changed.notified() => {}
+            // A Secret that changes its convention leaves one watch and comes into another a moment later: looked at
+            // in between, it would seem gone.
+            () = changed.notified() => tokio::time::sleep(SETTLE).await,
             // Pins are read from there: without them a session could take a changed cluster for a new one.
             () = registrar.hub.work_clusters_listed.notified() => {}
             Some(ended) = registrar.sessions.join_next_with_id(), if !registrar.sessions.is_empty() => {

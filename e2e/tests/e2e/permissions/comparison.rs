@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use homebase_testkit::ControlPlane;
 use k8s_openapi::api::rbac::v1::{PolicyRule, RoleBinding};
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::role::{kubeconfig_with, set_role, shipped, words};
@@ -45,6 +45,7 @@ async fn what_is_missing_or_too_much_is_named() {
     let plane = &fleet.work[0];
     cluster_admin(&fleet, plane).await;
     more_than_needed(&fleet, plane).await;
+    fewer_are_no_rotation(&fleet, plane).await;
     each_missing_rule(&fleet, plane).await;
     only_in_one_namespace(&fleet, plane).await;
     granted_later(&fleet, plane).await;
@@ -88,6 +89,23 @@ async fn more_than_needed(fleet: &Fleet, plane: &ControlPlane) {
     fleet.wait_cluster_ready("rights").await;
 }
 
+/// A session that has what it needs keeps it: credentials with fewer rights do not take over.
+async fn fewer_are_no_rotation(fleet: &Fleet, plane: &ControlPlane) {
+    let fewer: Vec<_> = shipped().into_iter().filter(|rule| !is_about(rule, "statefulsets")).collect();
+    fleet.register_as("rights", kubeconfig_with(plane, "fewer", &fewer).await).await;
+    let rejected = ("CredentialsValid", "False", "RotationRejected");
+    let (message, _) = fleet.wait_condition("rights", rejected, SOON).await;
+    assert!(message.contains("statefulsets"), "{message}");
+    let found = fleet.work_cluster("rights").await.unwrap();
+    is(&condition(&found, "Ready").unwrap(), "True", "AllChecksPassed").unwrap();
+}
+
+/// Registers the cluster anew: a session that runs would not exchange its kubeconfig for one with fewer rights.
+async fn anew(fleet: &Fleet, kubeconfig: String) {
+    fleet.registrations().await.delete("rights-kubeconfig", &DeleteParams::default()).await.unwrap();
+    fleet.register_as("rights", kubeconfig).await;
+}
+
 async fn each_missing_rule(fleet: &Fleet, plane: &ControlPlane) {
     let rules = shipped();
     let mut named_rules = 0;
@@ -102,7 +120,7 @@ async fn each_missing_rule(fleet: &Fleet, plane: &ControlPlane) {
         let mut fewer = rules.clone();
         fewer.remove(index);
         let text = kubeconfig_with(plane, &format!("without-{index}"), &fewer).await;
-        fleet.register_as("rights", text).await;
+        anew(fleet, text).await;
         let expected = words(rule);
         let goes_on = WORK_GOES_ON.iter().any(|one| expected.contains(one));
         let ready = if goes_on { ("True", "AllChecksPassed") } else { ("False", "PermissionsMissing") };
@@ -126,7 +144,7 @@ async fn only_in_one_namespace(fleet: &Fleet, plane: &ControlPlane) {
         }],
     });
     bindings.patch("pods", &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(object)).await.unwrap();
-    fleet.register_as("rights", kubeconfig_with(plane, "others", &others).await).await;
+    anew(fleet, kubeconfig_with(plane, "others", &others).await).await;
     named(fleet, "rights", &words(&pods[0]), ("False", "PermissionsMissing")).await;
 }
 

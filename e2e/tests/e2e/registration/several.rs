@@ -87,15 +87,17 @@ async fn a_secret_that_changes_its_convention_keeps_its_cluster() {
     let native = Form::new("switch", label(labels::CLUSTER)).with("kubeconfig", kubeconfig(&plane).await);
     let version = native.put(fleet).await;
     wait_taken(fleet, "switch", &version).await;
-    let pinned = fleet.work_cluster("switch").await.unwrap().status.unwrap().identity.unwrap().uid;
+    let shown = fleet.work_cluster("switch").await.unwrap();
+    let pinned = shown.status.unwrap().identity.unwrap().uid;
     let before = works(&plane, "switch", 1).await;
 
     for (replicas, key) in [(2, RUNTIME), (3, labels::CLUSTER)] {
         let version = native.clone().labelled(label(key)).put(fleet).await;
         wait_taken(fleet, "switch", &version).await;
         assert_eq!(works(&plane, "switch", replicas).await.0, before.0);
-        let identity = fleet.work_cluster("switch").await.unwrap().status.unwrap().identity.unwrap().uid;
-        assert_eq!(identity, pinned);
+        let now = fleet.work_cluster("switch").await.unwrap();
+        assert_eq!(now.metadata.uid, shown.metadata.uid, "another WorkCluster");
+        assert_eq!(now.status.unwrap().identity.unwrap().uid, pinned);
     }
     assert_eq!(created(&plane, "switch"), 1);
     fleet.assert_invariants().await;

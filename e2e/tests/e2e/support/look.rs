@@ -11,7 +11,7 @@ use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams}
 use kube::core::GroupVersionKind;
 use serde_json::Value;
 
-use super::{CLUSTER_READY, FIELD_MANAGER, Fleet, NAMESPACE};
+use super::{CLUSTER_READY, FIELD_MANAGER, Fleet, NAMESPACE, SOON};
 
 /// Kinds that the hub makes or operates on a work cluster: group, version, kind.
 const KINDS: [(&str, &str, &str); 9] = [
@@ -177,12 +177,15 @@ impl Identities {
             let resource = resource_of(group, version, kind);
             for namespace in namespaces {
                 let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-                let found = match api.list(&ListParams::default()).await {
-                    // A kind that is not installed has no objects.
-                    Err(kube::Error::Api(status)) if status.code == 404 => continue,
-                    found => found.unwrap(),
-                };
-                for object in found {
+                // An apiserver that has just come up asks to be asked again.
+                let listed = eventually(format!("the list of {kind}"), SOON, || async {
+                    match api.list(&ListParams::default()).await {
+                        // A kind that is not installed has no objects.
+                        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
+                        found => found.map(|list| list.items).map_err(|error| error.to_string()),
+                    }
+                });
+                for object in listed.await.unwrap() {
                     let meta = object.metadata;
                     let key = format!("{kind} {namespace}/{}", meta.name.unwrap_or_default());
                     let version = meta.resource_version.unwrap_or_default();
