@@ -166,6 +166,8 @@ impl Driver {
                 Action::Probe => self.probe(),
                 Action::InstallCrds => self.install(),
                 Action::StartWork => {
+                    // What the work before doubted last is no doubt about this one.
+                    self.doubts = Doubts::default();
                     self.work =
                         Some(Work::start(&self.hub, &self.cluster, self.client.clone(), &self.doubts));
                 }

@@ -1,7 +1,7 @@
 //! What a registration allows the hub to do about the CRDs of its cluster. It must not look into a CRD.
 
 use homebase_api::{annotations, labels, remote_crds};
-use homebase_testkit::{AuditEvent, AuditMark, ControlPlane};
+use homebase_testkit::{AuditEvent, AuditMark, ControlPlane, eventually};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
@@ -11,6 +11,9 @@ use std::time::Duration;
 use super::secrets::{Form, wait_taken, works};
 use crate::fleet::pool::{fleet, lease, remove_crds};
 use crate::support::{FIELD_MANAGER, NAMESPACE, SOON, account, hub_requests, kubeconfig};
+
+/// Between two tries of what has to be mended, at most; and some for the try.
+const MENDED: Duration = Duration::from_secs(75);
 
 /// The CRDs without the label that says whose they are.
 async fn install_foreign(plane: &ControlPlane) {
@@ -112,4 +115,36 @@ async fn no_rights_on_crds_are_needed_where_they_are() {
     works(&plane, "served", 1).await;
     assert_eq!(crd_writes(&plane, mark), Vec::new());
     fleet.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn crds_that_somebody_deletes_are_installed_again() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    Form::native("uninstalled", &kubeconfig(&plane).await).put(fleet).await;
+    fleet.wait_cluster_ready("uninstalled").await;
+    let api: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
+    let before: Vec<_> = uids(&api).await.into_iter().flatten().collect();
+    assert_eq!(before.len(), remote_crds().len());
+    let names: Vec<_> = remote_crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    plane.kubectl_ok(&[&["delete", "crd", "--wait=false"], &names[..]].concat()).await.unwrap();
+    eventually("new CRDs are there", MENDED, || async {
+        let after: Vec<_> = uids(&api).await.into_iter().flatten().collect();
+        let is_new = after.len() == before.len() && after.iter().all(|uid| !before.contains(uid));
+        if is_new { Ok(()) } else { Err(format!("{after:?} after {before:?}")) }
+    })
+    .await
+    .unwrap();
+    fleet.wait_cluster_ready("uninstalled").await;
+    works(&plane, "uninstalled", 1).await;
+    fleet.assert_invariants().await;
+}
+
+async fn uids(api: &Api<CustomResourceDefinition>) -> Vec<Option<String>> {
+    let mut uids = Vec::new();
+    for crd in remote_crds() {
+        let found = api.get_opt(crd.metadata.name.as_deref().unwrap()).await.unwrap();
+        uids.push(found.and_then(|found| found.metadata.uid));
+    }
+    uids
 }
