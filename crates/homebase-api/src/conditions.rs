@@ -98,6 +98,11 @@ impl NewCondition {
         }
         Self { type_: R::TYPE, status, reason: reason.as_str(), message, generation }
     }
+
+    /// The condition type that it is about.
+    pub fn type_(&self) -> &'static str {
+        self.type_
+    }
 }
 
 /// Puts a condition into the list; true when that changed the list.

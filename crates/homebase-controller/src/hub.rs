@@ -61,8 +61,6 @@ pub struct HubSettings {
     pub namespace: String,
     /// The name of this replica.
     pub instance: String,
-    /// Who this hub is to work clusters: the same for all its replicas, and for no other hub.
-    pub hub_id: String,
     /// The field manager of this hub.
     pub field_manager: Arc<str>,
     /// Which addresses may be connected to.

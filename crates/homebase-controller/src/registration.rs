@@ -20,8 +20,8 @@ mod preferences;
 #[cfg(test)]
 mod tests;
 
-pub use convention::Convention;
 use convention::Place;
+pub use convention::{Convention, NATIVE_KEYS};
 pub use preferences::{Limits, Preferences};
 
 /// A registration as its Secret says it.

@@ -131,6 +131,11 @@ impl<V: Clone + PartialEq> Store<V> {
             .collect()
     }
 
+    /// Where all objects are.
+    pub fn keys(&self) -> Vec<ObjectKey> {
+        self.read().entries.keys().cloned().collect()
+    }
+
     /// A figure over all objects.
     pub fn fold<T>(&self, start: T, step: impl FnMut(T, (&ObjectKey, &V)) -> T) -> T {
         self.read().entries.iter().map(|(key, entry)| (key, &entry.view)).fold(start, step)

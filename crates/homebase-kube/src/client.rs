@@ -52,6 +52,13 @@ pub struct ClientLimits {
     pub requests_per_second: u64,
 }
 
+impl ClientLimits {
+    /// More requests at the same time than an apiserver lets through by default (400 + 200).
+    pub const MAX_IN_FLIGHT: usize = 600;
+    /// More requests within one second than an apiserver's own limits let through.
+    pub const MAX_REQUESTS_PER_SECOND: u64 = 10_000;
+}
+
 /// A client could not be built. No message holds a value of the kubeconfig.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildClientError {

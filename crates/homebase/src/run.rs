@@ -72,12 +72,11 @@ async fn run_hub(settings: Settings, started: Started, stop: CancellationToken) 
         identity = prepare(&home, &settings.namespace) => identity,
     };
     tracing::info!(hub_id = identity.hub_id, namespace = settings.namespace, "home cluster is ready");
-    let claim = HubClaim { id: identity.hub_id.clone(), take_over: settings.take_over };
+    let claim = HubClaim { id: identity.hub_id, take_over: settings.take_over };
     let workload = IrisWorkload { hub: Arc::new(claim) };
     let hub_settings = HubSettings {
         namespace: settings.namespace,
         instance: settings.instance,
-        hub_id: identity.hub_id,
         field_manager: identity.field_manager,
         destinations: settings.destinations,
         limits: settings.limits,

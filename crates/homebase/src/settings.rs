@@ -16,10 +16,8 @@ mod tests;
 
 /// The longest name of a Kubernetes namespace.
 const MAX_LABEL: usize = 63;
-/// More requests within one second than an apiserver's own limits let through.
-const MAX_QPS: u64 = 10_000;
-/// More requests at the same time than an apiserver lets through by default (400 + 200).
-const MAX_IN_FLIGHT: usize = 600;
+const MAX_QPS: u64 = ClientLimits::MAX_REQUESTS_PER_SECOND;
+const MAX_IN_FLIGHT: usize = ClientLimits::MAX_IN_FLIGHT;
 
 /// The settings of `homebase run`.
 #[derive(Debug)]

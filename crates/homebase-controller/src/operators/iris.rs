@@ -41,10 +41,7 @@ impl IrisReconciler {
     }
 
     fn all(&self) -> Vec<ObjectKey> {
-        self.objects.fold(Vec::new(), |mut keys, (key, _)| {
-            keys.push(key.clone());
-            keys
-        })
+        self.objects.keys()
     }
 
     fn observe(&self, iris: &Iris) -> Observed {

@@ -78,18 +78,10 @@ impl IrisClusterReconciler {
     }
 
     fn all(&self) -> Vec<ObjectKey> {
-        let clusters = self.objects.fold(Vec::new(), |mut keys, (key, _)| {
-            keys.push(key.clone());
-            keys
-        });
         // A shared Service may have outlived its last cluster while no hub was running.
-        let shared = self.services.store.fold(Vec::new(), |mut keys, (key, _)| {
-            if key.name == HEADLESS_SERVICE {
-                keys.push(key.clone());
-            }
-            keys
-        });
-        clusters.into_iter().chain(shared).collect()
+        let services = self.services.store.keys().into_iter();
+        let shared = services.filter(|key| key.name == HEADLESS_SERVICE);
+        self.objects.keys().into_iter().chain(shared).collect()
     }
 
     async fn run(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use homebase_api::WorkClusterStatus;
 use homebase_api::conditions::work_cluster::{CredentialsValid, PermissionsVerified, Ready};
-use homebase_api::conditions::{ConditionStatus, Reason as _, find_condition, set_condition};
+use homebase_api::conditions::{ConditionStatus, NewCondition, Reason as _, find_condition, set_condition};
 use homebase_api::workcluster::{
     ClusterIdentity, ClusterResources, ClusterVersion, ObservedSecret, SessionState,
 };
@@ -70,18 +70,12 @@ pub(super) fn next(
             findings::of_session(&session, registered, generation)
         }
     };
-    let found_types: Vec<Condition> = {
-        let mut list = Vec::new();
-        for condition in &found {
-            set_condition(&mut list, condition.clone(), now);
-        }
-        list
-    };
+    let found_types: Vec<&str> = found.iter().map(NewCondition::type_).collect();
     for condition in found {
         set_condition(&mut next.conditions, condition, now);
     }
     for condition in &mut next.conditions {
-        if !found_types.iter().any(|found| found.type_ == condition.type_) {
+        if !found_types.contains(&condition.type_.as_str()) {
             forget(condition, now);
         }
     }

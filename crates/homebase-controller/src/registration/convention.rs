@@ -22,7 +22,7 @@ const ARGO_CD_LABEL: &str = "argocd.argoproj.io/secret-type";
 const ARGO_CD_VALUE: &str = "cluster";
 const ISTIO_LABEL: &str = "istio/multiCluster";
 /// The keys of a native registration that may hold the kubeconfig; the first one that is there counts.
-pub(super) const NATIVE_KEYS: [&str; 3] = ["kubeconfig", "value", "config"];
+pub const NATIVE_KEYS: [&str; 3] = ["kubeconfig", "value", "config"];
 /// What a Secret's name ends with by custom, and the cluster's name does not.
 const NAME_SUFFIX: &str = "-kubeconfig";
 

@@ -11,10 +11,7 @@ use homebase_kube::crd::CrdPolicy;
 #[cfg(test)]
 mod tests;
 
-/// More requests within one second than an apiserver's own limits let through.
-const MAX_QPS: u64 = 10_000;
-/// More requests at the same time than an apiserver lets through by default (400 + 200).
-const MAX_IN_FLIGHT: usize = 600;
+const MAX_QPS: u64 = ClientLimits::MAX_REQUESTS_PER_SECOND;
 /// The longest UID that is compared: Kubernetes' own have 36 characters.
 const MAX_UID: usize = 64;
 /// The one thing that becomes of workloads when a registration ends.
@@ -67,7 +64,12 @@ impl Preferences {
         let paused = read_paused(found, &mut faults);
         let qps = read_number(found, annotations::QPS, 1..=MAX_QPS, &mut faults);
         let burst = read_number(found, annotations::BURST, 1..=MAX_QPS, &mut faults);
-        let in_flight = read_number(found, annotations::MAX_IN_FLIGHT, 1..=MAX_IN_FLIGHT as u64, &mut faults);
+        let in_flight = read_number(
+            found,
+            annotations::MAX_IN_FLIGHT,
+            1..=ClientLimits::MAX_IN_FLIGHT as u64,
+            &mut faults,
+        );
         let expected_uid = read_uid(found, &mut faults);
         let crd_policy = read_crd_policy(found, &mut faults);
         if found.get(annotations::DEREGISTRATION_POLICY).is_some_and(|policy| policy != ORPHAN) {

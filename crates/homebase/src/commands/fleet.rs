@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use homebase_api::workcluster::ObservedSecret;
 use homebase_api::{WorkCluster, labels};
-use homebase_controller::registration::{Convention, Registration, read, read_first};
+use homebase_controller::registration::{Convention, NATIVE_KEYS, Registration, read, read_first};
 use homebase_core::{ClusterId, ObjectKey};
 use homebase_kube::apply::{Object, fetch};
 use homebase_kubeconfig::SanitizedKubeconfig;
@@ -20,8 +20,6 @@ use crate::arguments::HomeArguments;
 pub(crate) const PAGE: u32 = 500;
 /// What a Secret's name ends with by custom, and the cluster's name does not.
 const NAME_SUFFIX: &str = "-kubeconfig";
-/// The keys that may hold the kubeconfig; the first one that is there counts.
-const DATA_KEYS: [&str; 3] = ["kubeconfig", "value", "config"];
 
 /// The home cluster.
 pub(crate) struct Home {
@@ -152,7 +150,7 @@ fn is_of(registration: &Registration, id: &ClusterId) -> bool {
 /// The key of a registration's kubeconfig: the one that is there, or the first choice.
 pub(crate) fn data_key(secret: &Secret) -> &'static str {
     let has = |key: &&str| secret.data.as_ref().is_some_and(|data| data.contains_key(*key));
-    DATA_KEYS.into_iter().find(has).unwrap_or(DATA_KEYS[0])
+    NATIVE_KEYS.into_iter().find(has).unwrap_or(NATIVE_KEYS[0])
 }
 
 /// The kubeconfig of a registration, by the hub's own rules.

@@ -82,7 +82,6 @@ fn start() -> Setting {
     let settings = HubSettings {
         namespace: "homebase-system".to_owned(),
         instance: "test".to_owned(),
-        hub_id: "test".to_owned(),
         field_manager: "test".into(),
         destinations: DestinationPolicy::default(),
         limits: ClientLimits { max_in_flight: 1, requests_per_second: 1 },

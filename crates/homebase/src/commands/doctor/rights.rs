@@ -3,7 +3,7 @@
 use homebase_api::{annotations, labels, remote_crds};
 use homebase_core::Chain;
 use homebase_kube::identity::fetch_identity;
-use homebase_kube::permissions::{NEEDS, Without, compare, fetch_rules};
+use homebase_kube::permissions::{NEEDS, NO_NAMESPACE, Without, compare, fetch_rules};
 use homebase_kube::{Category, categorize};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, ResourceExt as _};
@@ -14,8 +14,6 @@ use super::report::{Check, Finding};
 #[cfg(test)]
 mod tests;
 
-/// A namespace that nobody has, so that only rights in all namespaces count. The hub asks the same way.
-const REVIEWED_NAMESPACE: &str = "homebase-rights-in-every-namespace";
 const RIGHTS_FIX: &str =
     "grant what `homebase register NAME --print-rbac` prints, or run `homebase register` again";
 
@@ -46,7 +44,7 @@ fn judge_identity(uid: &str, pinned: Option<&str>) -> Finding {
 
 /// Whether the account has the rights that the hub needs.
 pub(super) async fn permissions(client: &Client) -> Finding {
-    let rules = match fetch_rules(client, REVIEWED_NAMESPACE).await {
+    let rules = match fetch_rules(client, NO_NAMESPACE).await {
         Ok(rules) => rules,
         Err(error) => return Finding::unknown(Check::Permissions, Chain(&error).to_string()),
     };
