@@ -16,11 +16,12 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::brake::FleetBrake;
 use crate::metrics::{ClusterCollector, Metrics};
 use crate::publisher;
 use crate::queue::{Priority, QueueObserver, WorkQueue};
 use crate::reconcile::Workload;
-use crate::registrar;
+use crate::registrar::{self, Rereads};
 use crate::registration::{Convention, Registration};
 use crate::registry::{Cluster, Registry};
 use crate::session::work::MAX_IN_FLIGHT;
@@ -69,6 +70,8 @@ pub struct HubSettings {
     pub limits: ClientLimits,
     /// The forms in which registrations are accepted.
     pub conventions: Vec<Convention>,
+    /// The share of the fleet, in percent, that must be lost at once for nothing to be deleted anywhere; 0 for never.
+    pub fleet_brake: u8,
 }
 
 /// What the tasks of the hub share.
@@ -78,6 +81,9 @@ pub struct Hub {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) workload: Arc<dyn Workload>,
     pub(crate) connect_slots: Arc<Semaphore>,
+    pub(crate) brake: Arc<FleetBrake>,
+    /// Secrets that are to be read again, past the watch.
+    pub(crate) rereads: Rereads,
     /// What each convention's Secrets register, in the order of the conventions.
     pub(crate) registrations: BTreeMap<Convention, Store<Vec<Registration>>>,
     pub(crate) work_clusters: Store<publisher::Published>,
@@ -116,7 +122,8 @@ impl Hub {
         figures: &mut MetricRegistry,
     ) -> Arc<Self> {
         let registry = Arc::new(Registry::default());
-        figures.register_collector(Box::new(ClusterCollector(registry.clone())));
+        let brake = Arc::new(FleetBrake::new(settings.fleet_brake, registry.clone()));
+        figures.register_collector(Box::new(ClusterCollector { registry: registry.clone(), brake: brake.clone() }));
         for controller in workload.controllers() {
             metrics.declare_controller(controller, MAX_IN_FLIGHT);
         }
@@ -128,6 +135,8 @@ impl Hub {
             metrics,
             workload,
             connect_slots: Arc::new(Semaphore::new(CONNECT_SLOTS)),
+            brake,
+            rereads: Rereads::default(),
             registrations,
             work_clusters: Store::default(),
             work_clusters_listed: Notify::new(),

@@ -4,6 +4,7 @@
 //! Decisions are made in the pure crates below; nothing here knows HTTP, and nothing outside `operators` knows
 //! IRIS.
 
+pub mod brake;
 pub mod hub;
 pub mod metrics;
 pub mod operators;
@@ -14,6 +15,7 @@ mod registrar;
 pub mod registration;
 pub mod registry;
 mod session;
+mod signals;
 pub mod store;
 pub mod watching;
 

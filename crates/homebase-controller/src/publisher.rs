@@ -67,7 +67,7 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
     let objects: Api<WorkCluster> = Api::namespaced(home.clone(), &hub.settings.namespace);
     let feed = Feed { hub: hub.clone() };
     let mut watch =
-        std::pin::pin!(run_watch(watcher(objects, watch_config()), feed, fastrand::f64, || async {}));
+        std::pin::pin!(run_watch(watcher(objects, watch_config()), feed, fastrand::f64, tokio::time::sleep));
     let publisher = Publisher { events: Events::new(home.clone(), &hub.settings.instance), hub, home };
     let queue = publisher.hub.publishing().clone();
     let mut running = FuturesUnordered::new();

@@ -11,6 +11,7 @@ use homebase_kube::permissions::Need;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
 
+use crate::brake::FleetBrake;
 use crate::queue::Priority;
 use crate::watching::Watching;
 
@@ -39,6 +40,8 @@ pub struct Engagement {
     pub events: Events,
     /// Starts watches that feed stores.
     pub watching: Watching,
+    /// Says when nothing may be deleted.
+    pub brake: Arc<FleetBrake>,
 }
 
 /// Adds keys to the queue of one reconciler.

@@ -33,10 +33,13 @@ use crate::session::{self, Terms};
 use crate::store::Store;
 
 mod observer;
+mod reread;
 mod rotation;
 
 use homebase_api::conditions::work_cluster::CredentialsValid;
 use observer::ClusterObserver;
+pub(crate) use observer::resource_of;
+pub(crate) use reread::Rereads;
 use rotation::{Trial, Tried};
 
 /// How long to wait before a session is started again that ended by itself: a fault that repeats at once
@@ -61,10 +64,13 @@ struct Running {
 
 struct Registrar {
     hub: Arc<Hub>,
+    home: Client,
     events: Events,
     running: HashMap<ClusterId, Running>,
     sessions: JoinSet<()>,
     trials: JoinSet<Tried>,
+    /// Requests to the home cluster that nobody waits for; some bring a Secret.
+    errands: JoinSet<Option<Secret>>,
     /// Names whose session still ends: the next one begins when it has.
     ending: HashMap<Id, Arc<Cluster>>,
     /// What was last said about registrations that have no `WorkCluster` to say it on.
@@ -81,19 +87,22 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
             let feed = Feed { convention: *convention, store: store.clone(), changed: changed.clone() };
             let secrets: Api<Secret> = Api::namespaced(home.clone(), &hub.settings.namespace);
             let stream = watcher(secrets, watch_config().labels(&convention.selector()));
-            run_watch(stream, feed, fastrand::f64, || async {})
+            run_watch(stream, feed, fastrand::f64, tokio::time::sleep)
         })
         .collect();
     let mut watches = std::pin::pin!(watches);
     let mut registrar = Registrar {
-        events: Events::new(home, &hub.settings.instance),
+        events: Events::new(home.clone(), &hub.settings.instance),
+        home,
         hub,
         running: HashMap::new(),
         sessions: JoinSet::new(),
         trials: JoinSet::new(),
+        errands: JoinSet::new(),
         ending: HashMap::new(),
         told: HashMap::new(),
     };
+    let rereads = registrar.hub.clone();
     let mut beat = tokio::time::interval(BEAT);
     loop {
         registrar.hub.beat(Loop::Registrar);
@@ -105,6 +114,11 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
             Some(tried) = registrar.trials.join_next(), if !registrar.trials.is_empty() => match tried {
                 Ok(tried) => registrar.tried(tried),
                 Err(error) => tracing::error!(panicked = error.is_panic(), "a trial of credentials ended"),
+            },
+            names = rereads.rereads.next() => registrar.reread(names),
+            Some(done) = registrar.errands.join_next(), if !registrar.errands.is_empty() => match done {
+                Ok(secret) => secret.iter().for_each(|secret| registrar.read_again(secret)),
+                Err(error) => tracing::error!(panicked = error.is_panic(), "an errand of the registrar ended"),
             },
             // A Secret that changes its convention leaves one watch and comes into another a moment later: looked at
             // in between, it would seem gone.
@@ -118,7 +132,7 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
         if registrar.hub.registrations.values().all(Store::is_synced)
             && registrar.hub.work_clusters.is_synced()
         {
-            registrar.reconcile().await;
+            registrar.reconcile();
             registrar.hub.set_synced();
         }
     }
@@ -145,8 +159,8 @@ impl Listener<Secret> for Feed {
 }
 
 impl Registrar {
-    async fn reconcile(&mut self) {
-        let wanted = self.wanted().await;
+    fn reconcile(&mut self) {
+        let wanted = self.wanted();
         let known: Vec<ClusterId> = self.running.keys().cloned().collect();
         for id in known {
             if !self.keep(&id, wanted.get(&id)) {
@@ -179,7 +193,7 @@ impl Registrar {
     }
 
     /// One registration for each name: the oldest one, when several have it.
-    async fn wanted(&mut self) -> BTreeMap<ClusterId, Registration> {
+    fn wanted(&mut self) -> BTreeMap<ClusterId, Registration> {
         let mut all = self.registered();
         all.sort_by(|a, b| a.secret.seniority().cmp(&b.secret.seniority()));
         let mut wanted = BTreeMap::new();
@@ -200,7 +214,7 @@ impl Registrar {
             match (complaint, registration.id.clone()) {
                 (None, Ok(id)) => drop(wanted.insert(id, registration)),
                 (Some((reason, note)), _) => {
-                    self.complain(&registration, reason, &note).await;
+                    self.complain(&registration, reason, &note);
                     complaints.insert(complaint_key(&registration), note);
                 }
                 (None, Err(_)) => {}
@@ -226,7 +240,7 @@ impl Registrar {
     }
 
     /// Such a registration has no `WorkCluster`, so its Secret's Events are where its owner looks.
-    async fn complain(&self, registration: &Registration, reason: &str, note: &str) {
+    fn complain(&mut self, registration: &Registration, reason: &str, note: &str) {
         if self.told.get(&complaint_key(registration)).is_some_and(|told| told == note) {
             return;
         }
@@ -240,7 +254,11 @@ impl Registrar {
             uid: Some(registration.secret.uid.clone()),
             ..ObjectReference::default()
         };
-        self.events.publish(&secret, Severity::Warning, reason, note).await;
+        let (events, reason, note) = (self.events.clone(), reason.to_owned(), note.to_owned());
+        self.errands.spawn(async move {
+            events.publish(&secret, Severity::Warning, &reason, &note).await;
+            None
+        });
     }
 
     fn begin(&mut self, id: ClusterId, registration: Registration) {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::reconcile::{Reconciler, Tally};
+use crate::signals::Signals;
 
 #[cfg(test)]
 mod tests;
@@ -58,8 +59,6 @@ pub struct ClusterCounters {
     pub probes_succeeded: AtomicU64,
     /// Probes that failed.
     pub probes_failed: AtomicU64,
-    /// Unix milliseconds of the last byte that came in on a watch; 0 before the first.
-    pub watch_activity: AtomicI64,
     /// Tasks that run for the cluster now.
     pub tasks: AtomicI64,
 }
@@ -83,6 +82,8 @@ pub struct Cluster {
     pub secret: SecretRef,
     /// Its counters.
     pub counters: ClusterCounters,
+    /// What its requests tell its session.
+    pub(crate) signals: Signals,
     view: RwLock<View>,
     working: RwLock<Option<Working>>,
     shown: RwLock<Shown>,
@@ -124,6 +125,7 @@ impl Cluster {
             secret,
             shown: RwLock::new(Shown { server, resource_version, ..Shown::default() }),
             counters: ClusterCounters::default(),
+            signals: Signals::default(),
             view: RwLock::new(view),
             working: RwLock::new(None),
             displaced: Notify::new(),
@@ -192,6 +194,11 @@ impl Registry {
     /// The cluster of that name.
     pub fn get(&self, id: &ClusterId) -> Option<Arc<Cluster>> {
         self.clusters.get(id).map(|entry| entry.value().clone())
+    }
+
+    /// How many clusters there are.
+    pub fn count(&self) -> usize {
+        self.clusters.len()
     }
 
     /// All clusters in the order of their names.

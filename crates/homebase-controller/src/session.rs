@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use homebase_core::{Chain, ClusterUid};
-use homebase_fleet::session::{Action, Crds, Event, Failure, FailureReason, Permissions, Session, Verdict};
+use homebase_fleet::session::{
+    Action, Circuit, Crds, Event, Failure, FailureReason, Permissions, Session, State, Verdict,
+};
 use homebase_kube::Category;
 use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installed, install_crds};
 use homebase_kube::identity::{FetchIdentityError, Identity, fetch_identity, fetch_version};
@@ -19,6 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
+use crate::registrar::resource_of;
 use crate::registry::{Claim, Cluster, View};
 use crate::watching::SyncBoard;
 
@@ -100,6 +103,7 @@ pub(crate) async fn run(
     driver.perform(actions).await;
     driver.serve(&cancel).await;
     driver.feed(Event::Stop).await;
+    driver.hub.brake.back(&driver.cluster.id);
     driver.operations.shutdown().await;
     drop(counted);
     tracing::info!("session ended");
@@ -107,6 +111,8 @@ pub(crate) async fn run(
 
 impl Driver {
     async fn serve(&mut self, cancel: &CancellationToken) {
+        let cluster = self.cluster.clone();
+        let signals = &cluster.signals;
         loop {
             let board = self.work.as_ref().map(|work| work.board().clone());
             let event = tokio::select! {
@@ -117,15 +123,17 @@ impl Driver {
                     Some(Event::TimerFired)
                 }
                 () = self.doubts.doubt.notified() => Some(Event::Doubt),
+                () = signals.refused.notified() => Some(Event::Refused),
+                () = signals.failing.notified() => Some(Event::RequestsFail),
+                () = signals.answered.notified() => Some(Event::RequestAnswered),
                 () = self.doubts.unserved.notified() => {
                     tracing::warn!("the cluster does not serve a kind any more; the session starts over");
                     Some(Event::TaskEnded { task: "the cluster ceased to serve a kind".to_owned() })
                 }
                 () = self.cluster.displaced.notified() => self.displaced(),
-                // With other credentials the answer may be another: ask now.
                 () = self.cluster.rotated.notified() => {
                     self.reviews.expire();
-                    Some(Event::TimerFired)
+                    Some(Event::Rotated)
                 }
                 missing = sync_changed(board.clone()) => Some(Event::SyncChanged { missing }),
                 task = ended(self.work.as_mut()) => {
@@ -135,6 +143,10 @@ impl Driver {
             };
             let Some(event) = event else { continue };
             let answered = matches!(event, Event::Answered { .. });
+            // Before the answer, so that both are told at once.
+            if let Some((watch, oldest)) = self.heard().filter(|_| answered) {
+                self.take(Event::Heard { oldest, watch }).await;
+            }
             self.feed(event).await;
             // Nobody tells when a watch that failed is well again: look whenever the cluster answers.
             if let Some(work) = self.work.as_ref().filter(|_| answered) {
@@ -146,18 +158,34 @@ impl Driver {
         }
     }
 
+    /// The watch that has been silent longest, in words, and since when.
+    fn heard(&self) -> Option<(String, Timestamp)> {
+        self.work.as_ref()?;
+        let freshness = self.cluster.signals.freshness();
+        freshness.oldest().map(|(watch, since)| (resource_of(watch).to_owned(), since))
+    }
+
     /// Tells the state machine of an event, does what it asks for and publishes what changed.
     async fn feed(&mut self, event: Event) {
+        self.take(event).await;
+        self.cluster.set_view(View::Session(Box::new(self.session.clone())));
+        self.hub.publish(&self.cluster.id);
+    }
+
+    async fn take(&mut self, event: Event) {
         let before = self.session.state();
         let actions = self.session.on(event, Timestamp::now(), fastrand::f64());
         let after = self.session.state();
         if before != after {
             let why = self.session.failure().map(|failure| failure.message.as_str());
             tracing::info!(from = before.as_str(), to = after.as_str(), why, "session state changed");
+            if after == State::Unreachable && self.work.is_some() {
+                self.hub.brake.lost(&self.cluster.id);
+            } else if before == State::Unreachable {
+                self.hub.brake.back(&self.cluster.id);
+            }
         }
         self.perform(actions).await;
-        self.cluster.set_view(View::Session(Box::new(self.session.clone())));
-        self.hub.publish(&self.cluster.id);
     }
 
     async fn perform(&mut self, actions: Vec<Action>) {
@@ -168,14 +196,23 @@ impl Driver {
                 Action::StartWork => {
                     // What the work before doubted last is no doubt about this one.
                     self.doubts = Doubts::default();
+                    self.cluster.signals.freshness().clear();
                     self.work =
                         Some(Work::start(&self.hub, &self.cluster, self.client.clone(), &self.doubts));
                 }
-                Action::ResumeWork => self.set_reachable(true),
+                Action::ResumeWork => self.set_flow(Circuit::Closed),
+                Action::TryWork => {
+                    self.cluster.signals.begin_trial();
+                    self.set_flow(Circuit::HalfOpen);
+                }
                 Action::HoldWork => {
                     self.version_known = false;
                     self.reviews.expire();
-                    self.set_reachable(false);
+                    self.set_flow(Circuit::Open);
+                }
+                Action::RereadSecret => {
+                    tracing::info!("credentials refused: the registration Secret is read again");
+                    self.hub.rereads.ask(&self.cluster.secret.name);
                 }
                 Action::AbortWork => {
                     if let Some(work) = self.work.take() {
@@ -194,9 +231,9 @@ impl Driver {
         }
     }
 
-    fn set_reachable(&self, reachable: bool) {
+    fn set_flow(&self, circuit: Circuit) {
         if let Some(work) = &self.work {
-            work.set_reachable(reachable);
+            work.set_flow(circuit);
         }
     }
 
@@ -270,7 +307,11 @@ impl Driver {
                 counters.probes_succeeded.fetch_add(1, Ordering::Relaxed);
                 let verdict = self.judge(&uid);
                 if let Some(work) = &self.work {
-                    work.board().answered(self.session.failure().is_some());
+                    let again = self.session.failure().is_some();
+                    work.board().answered(again);
+                    if again && self.session.circuit() == Circuit::Closed {
+                        work.wake_watches();
+                    }
                 }
                 if !std::mem::replace(&mut self.version_known, true) {
                     let client = self.client.clone();

@@ -16,6 +16,9 @@ use tokio::time::Instant;
 use crate::reconcile::Watch;
 use crate::store::{Change, Store};
 
+#[cfg(test)]
+mod tests;
+
 /// A watch that failed this long ago and has not failed since is taken to be well again: kube's watcher does
 /// not tell of a watch that was resumed.
 const FAILURE_MEMORY: Duration = Duration::from_secs(30);
@@ -141,13 +144,22 @@ impl Watching {
         self.board.update(kind, |_| {});
         let feed = Feed { watching: self.clone(), kind, store, view, on_change, failing: false };
         let reachable = self.reachable.clone();
-        let resume = move || {
-            let mut reachable = reachable.clone();
-            // An error means that the session is gone, and this watch will be dropped with it.
-            async move { drop(reachable.wait_for(|reachable| *reachable).await) }
-        };
-        Watch { kind, run: Box::pin(run_watch(stream, feed, fastrand::f64, resume)) }
+        let pause = move |delay| until_ready(delay, reachable.clone());
+        Watch { kind, run: Box::pin(run_watch(stream, feed, fastrand::f64, pause)) }
     }
+}
+
+/// Waits as long as a failed watch has to: until the cluster answers again, or for the backoff where it has never ceased
+/// to.
+async fn until_ready(delay: Duration, mut reachable: watch::Receiver<bool>) {
+    reachable.mark_unchanged();
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        // Whatever failed, it failed of what is over now. An error means that the session is gone, and this watch will
+        // be dropped with it.
+        _ = reachable.changed() => {}
+    }
+    drop(reachable.wait_for(|reachable| *reachable).await);
 }
 
 fn config(selector: Option<&str>) -> watcher::Config {

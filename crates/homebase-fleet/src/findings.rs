@@ -9,7 +9,7 @@ use homebase_api::conditions::{ConditionStatus, NewCondition, Reason};
 use homebase_kubeconfig::ExpiryState;
 use jiff::Timestamp;
 
-use crate::session::{Crds, Failure, FailureReason, Permissions, Session, State, Verdict};
+use crate::session::{Crds, Failure, FailureReason, Permissions, Session, Stale, State, Verdict};
 
 #[cfg(test)]
 mod tests;
@@ -117,6 +117,7 @@ fn reachable(session: &Session) -> Option<Finding<Reachable>> {
                 }
                 FailureReason::Tls => Reachable::TLSFailure,
                 FailureReason::ResponseTimeout => Reachable::ResponseTimeout,
+                FailureReason::CircuitOpen => Reachable::CircuitOpen,
                 FailureReason::ServerError | FailureReason::Unauthorized | FailureReason::Forbidden => {
                     Reachable::ServerError
                 }
@@ -260,9 +261,19 @@ fn crds(session: &Session) -> Finding<CRDsInstalled> {
 }
 
 fn synced(session: &Session) -> Finding<Synced> {
-    match session.unsynced() {
-        None => Finding::new(ConditionStatus::True, Synced::Synced, "every watch has listed what there is"),
-        Some(missing) => {
+    match (session.unsynced(), session.stale()) {
+        (None, None) => {
+            Finding::new(ConditionStatus::True, Synced::Synced, "every watch has listed what there is")
+        }
+        (None, Some(Stale { watch, since })) => Finding::new(
+            ConditionStatus::False,
+            Synced::Stale,
+            format!(
+                "the apiserver answers, and the watch of {watch} has brought nothing since {since}, no bookmark either: \
+                 look for a proxy in between that holds streams back"
+            ),
+        ),
+        (Some(missing), _) => {
             let mut message = format!("not listed yet: {missing}");
             if let Some(task) = session.ended_task() {
                 message = format!("starting over after {task}");
@@ -299,7 +310,7 @@ fn ready(session: &Session) -> Finding<Ready> {
         }
         // Before the watches, which it may be the cause of.
         _ if lacks.is_some() => not(Ready::PermissionsMissing, lacks.cloned().unwrap_or_default()),
-        _ if session.unsynced().is_some() => not(Ready::NotSynced, synced(session).message),
+        _ if session.unsynced().is_some() || session.stale().is_some() => not(Ready::NotSynced, synced(session).message),
         _ => Finding::new(ConditionStatus::True, Ready::AllChecksPassed, "the hub operates the cluster"),
     }
 }

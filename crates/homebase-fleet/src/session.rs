@@ -5,13 +5,19 @@ use std::time::Duration;
 
 pub use homebase_api::workcluster::SessionState as State;
 use homebase_core::{Backoff, ClusterUid};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+mod circuit;
+mod events;
 mod facts;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
+pub use circuit::Circuit;
+pub use events::{Action, Event, Failure, FailureReason, Verdict};
 pub use facts::{Crds, Permissions};
 
 /// Time between two probes of a cluster that answers.
@@ -28,125 +34,11 @@ const REPAIR: Backoff = Backoff { first: Duration::from_secs(5), cap: Duration::
 /// How long a session must have run before its earlier troubles are forgotten: one that breaks each time that
 /// it comes up must not be started over every few seconds for ever.
 const PROVEN: Duration = Duration::from_secs(60);
+/// A watch that has brought nothing for so long is stale: an apiserver sends each a bookmark about once a minute, so
+/// two of them are missing.
+pub const STALE_AFTER: SignedDuration = SignedDuration::from_secs(150);
 /// A retry is never sooner than this, so that jitter cannot make a busy loop.
 const MIN_RETRY: Duration = Duration::from_millis(500);
-
-/// What a cluster's identity was found to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// First contact: the identity is pinned now.
-    Pinned,
-    /// It is the cluster that was pinned.
-    Matched,
-    /// It is another cluster than the one that was pinned.
-    Mismatch {
-        /// The pinned identity.
-        pinned: ClusterUid,
-    },
-    /// An older registration has the same cluster.
-    Duplicate {
-        /// The name of the older registration.
-        holder: String,
-    },
-}
-
-impl Verdict {
-    /// Whether the hub may write to the cluster.
-    pub const fn is_trusted(&self) -> bool {
-        matches!(self, Self::Pinned | Self::Matched)
-    }
-}
-
-/// Why a request failed: the reason is one of a closed list, the message is for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The reason, in the words of the condition that it belongs to.
-    pub reason: FailureReason,
-    /// All causes in words, without secrets.
-    pub message: String,
-}
-
-/// The reasons that the session tells apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FailureReason {
-    /// The server's name could not be resolved.
-    Dns,
-    /// The server's address is refused by policy.
-    DestinationRefused,
-    /// No TCP or TLS connection in time.
-    ConnectTimeout,
-    /// TCP refused.
-    ConnectionRefused,
-    /// The TLS handshake failed.
-    Tls,
-    /// Connected, and no answer in time.
-    ResponseTimeout,
-    /// The server answers with errors or nonsense.
-    ServerError,
-    /// The credentials are not valid.
-    Unauthorized,
-    /// The credentials lack the permission.
-    Forbidden,
-}
-
-/// Something that happened to the session.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// The cluster answered a probe and said who it is.
-    Answered {
-        /// Its identity.
-        uid: ClusterUid,
-        /// What that identity means to this registration.
-        verdict: Verdict,
-        /// How long it took.
-        latency: Duration,
-    },
-    /// The version of the cluster is known.
-    Version(String),
-    /// A probe failed.
-    ProbeFailed(Failure),
-    /// Some request failed in a way that makes one doubt the cluster: look now, not at the next interval.
-    Doubt,
-    /// The installation of the CRDs came to an end.
-    CrdsChecked(Crds),
-    /// The rights of the credentials were looked at.
-    PermissionsChecked(Permissions),
-    /// Whether all watches have listed what there is; with the kinds that have not, in words.
-    SyncChanged {
-        /// In words, what is missing; none when all is there.
-        missing: Option<String>,
-    },
-    /// A task that should run for ever ended or panicked.
-    TaskEnded {
-        /// What ended, in words.
-        task: String,
-    },
-    /// A wait that the session asked for is over.
-    TimerFired,
-    /// The registration is gone, or the hub stops.
-    Stop,
-}
-
-/// What the driver is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Ask the cluster who it is, and report `Answered` or `ProbeFailed`.
-    Probe,
-    /// Install the CRDs, and report `CrdsChecked`.
-    InstallCrds,
-    /// Start watches and workers.
-    StartWork,
-    /// Let workers begin new work (after `HoldWork`).
-    ResumeWork,
-    /// Let no worker begin new work; watches stay.
-    HoldWork,
-    /// End watches and workers at once: not one more write may leave.
-    AbortWork,
-    /// Let what runs come to its end, end watches and workers, and wait for them.
-    StopWork,
-    /// Report `TimerFired` after this time; a timer that was set before is forgotten.
-    SetTimer(Duration),
-}
 
 /// What is known of one cluster, and what its session does about it.
 #[derive(Clone, Debug)]
@@ -155,6 +47,13 @@ pub struct Session {
     since: Timestamp,
     working: bool,
     failed_probes: u32,
+    circuit: Circuit,
+    /// Whether the requests of the work fail, and the next answered probe shows that it is only they.
+    work_fails: bool,
+    /// How often the circuit has opened since the cluster ran for a while.
+    openings: u32,
+    /// Whether the Secret was read again for these credentials, and the cluster has not run for a while since.
+    reread: bool,
     repairs: u32,
     uid: Option<ClusterUid>,
     verdict: Option<Verdict>,
@@ -165,7 +64,17 @@ pub struct Session {
     crds: Crds,
     permissions: Option<Permissions>,
     unsynced: Option<String>,
+    stale: Option<Stale>,
     ended_task: Option<String>,
+}
+
+/// A watch that has brought nothing for too long although the cluster answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// Which watch, in words.
+    pub watch: String,
+    /// When it brought something last.
+    pub since: Timestamp,
 }
 
 impl Session {
@@ -176,6 +85,10 @@ impl Session {
             since: now,
             working: false,
             failed_probes: 0,
+            circuit: Circuit::Closed,
+            work_fails: false,
+            openings: 0,
+            reread: false,
             repairs: 0,
             uid: None,
             verdict: None,
@@ -186,6 +99,7 @@ impl Session {
             crds: Crds::Installing,
             permissions: None,
             unsynced: Some("the first listing has not begun".to_owned()),
+            stale: None,
             ended_task: None,
         };
         (session, vec![Action::Probe])
@@ -203,8 +117,19 @@ impl Session {
                 Vec::new()
             }
             Event::ProbeFailed(failure) => self.probe_failed(failure, now, jitter),
-            Event::Doubt if self.state == State::Running => vec![Action::Probe],
-            Event::Doubt => Vec::new(),
+            Event::Doubt => self.doubted(),
+            Event::Refused => {
+                let mut actions = self.reread();
+                actions.extend(self.doubted());
+                actions
+            }
+            Event::RequestsFail => self.requests_failed(now, jitter),
+            Event::RequestAnswered => self.close_circuit(),
+            Event::Heard { oldest, watch } => {
+                let is_old = now.duration_since(oldest) >= STALE_AFTER;
+                self.stale = (self.working && is_old).then_some(Stale { watch, since: oldest });
+                Vec::new()
+            }
             Event::CrdsChecked(crds) => self.crds_checked(crds, now, jitter),
             // Nothing is started or stopped for it: what may be done is done, and each refusal is told where it hurts.
             Event::PermissionsChecked(permissions) => {
@@ -217,6 +142,10 @@ impl Session {
                 Vec::new()
             }
             Event::TaskEnded { task } => self.task_ended(task, now, jitter),
+            Event::Rotated => {
+                self.reread = false;
+                vec![Action::Probe]
+            }
             Event::TimerFired => vec![Action::Probe],
             Event::Stop => {
                 self.enter(State::Draining, now);
@@ -233,7 +162,6 @@ impl Session {
         now: Timestamp,
         jitter: f64,
     ) -> Vec<Action> {
-        let was_lost = self.failed_probes >= PROBE_FAILURES || self.state == State::Unreachable;
         self.failed_probes = 0;
         self.failure = None;
         self.latency = Some(latency);
@@ -251,13 +179,19 @@ impl Session {
             return vec![Action::InstallCrds];
         }
         if self.state == State::Running && now.duration_since(self.since).unsigned_abs() >= PROVEN {
-            self.repairs = 0;
+            (self.repairs, self.openings, self.reread) = (0, 0, false);
         }
+        let mut actions = match self.circuit {
+            Circuit::Open => {
+                self.circuit = Circuit::HalfOpen;
+                vec![Action::TryWork]
+            }
+            // Nothing of the work has failed since the trial began, or it would be open again.
+            Circuit::HalfOpen => self.close_circuit(),
+            Circuit::Closed if self.work_fails => return self.refuse_work(now, jitter),
+            Circuit::Closed => Vec::new(),
+        };
         self.settle(now);
-        let mut actions = Vec::new();
-        if was_lost {
-            actions.push(Action::ResumeWork);
-        }
         actions.push(Action::SetTimer(PROBE_INTERVAL));
         actions
     }
@@ -265,22 +199,73 @@ impl Session {
     fn probe_failed(&mut self, failure: Failure, now: Timestamp, jitter: f64) -> Vec<Action> {
         // Credentials that are refused are no accident of the network: there is nothing to wait for.
         let definite = matches!(failure.reason, FailureReason::Unauthorized | FailureReason::Forbidden);
-        self.failed_probes =
-            if definite { self.failed_probes.max(PROBE_FAILURES - 1) + 1 } else { self.failed_probes + 1 };
+        let mut actions =
+            if failure.reason == FailureReason::Unauthorized { self.reread() } else { Vec::new() };
+        self.failed_probes = self.failed_probes.saturating_add(1);
         self.failure = Some(failure);
-        let lost = !self.working || self.failed_probes >= PROBE_FAILURES;
-        if !lost {
+        self.work_fails = false;
+        let is_patient = self.working && self.circuit == Circuit::Closed && !definite;
+        if is_patient && self.failed_probes < PROBE_FAILURES {
             self.enter(State::Degraded, now);
-            return vec![Action::SetTimer(SUSPICIOUS_PROBE_INTERVAL)];
+            actions.push(Action::SetTimer(SUSPICIOUS_PROBE_INTERVAL));
+            return actions;
         }
+        actions.extend(self.open_circuit(now, jitter));
+        actions
+    }
+
+    /// The work gets nowhere. Whether nothing else does, either, the next probe tells.
+    fn requests_failed(&mut self, now: Timestamp, jitter: f64) -> Vec<Action> {
+        match self.circuit {
+            Circuit::HalfOpen => self.refuse_work(now, jitter),
+            Circuit::Closed if self.working => {
+                self.work_fails = true;
+                vec![Action::Probe]
+            }
+            Circuit::Closed | Circuit::Open => Vec::new(),
+        }
+    }
+
+    /// Probes are answered, and the work gets nowhere.
+    fn refuse_work(&mut self, now: Timestamp, jitter: f64) -> Vec<Action> {
+        self.work_fails = false;
+        self.failure = Some(Failure {
+            reason: FailureReason::CircuitOpen,
+            message: "the apiserver answers probes, and the other requests have no answer or that of a gateway \
+                      (502, 503, 504): they are held back and tried again one by one"
+                .to_owned(),
+        });
+        self.open_circuit(now, jitter)
+    }
+
+    /// Holds work back until a probe is answered, later and later.
+    fn open_circuit(&mut self, now: Timestamp, jitter: f64) -> Vec<Action> {
         self.enter(State::Unreachable, now);
-        let beyond = self.failed_probes.saturating_sub(if self.working { PROBE_FAILURES - 1 } else { 0 });
+        self.openings = self.openings.saturating_add(1);
         let mut actions = Vec::new();
-        if self.working {
+        if self.working && self.circuit != Circuit::Open {
+            self.circuit = Circuit::Open;
             actions.push(Action::HoldWork);
         }
-        actions.push(Action::SetTimer(RECONNECT.delay(beyond, jitter).max(MIN_RETRY)));
+        actions.push(Action::SetTimer(RECONNECT.delay(self.openings, jitter).max(MIN_RETRY)));
         actions
+    }
+
+    fn close_circuit(&mut self) -> Vec<Action> {
+        if self.circuit != Circuit::HalfOpen {
+            return Vec::new();
+        }
+        self.circuit = Circuit::Closed;
+        vec![Action::ResumeWork]
+    }
+
+    /// Once only: it is for a change that the watch has missed, and later ones it brings.
+    fn reread(&mut self) -> Vec<Action> {
+        if std::mem::replace(&mut self.reread, true) { Vec::new() } else { vec![Action::RereadSecret] }
+    }
+
+    fn doubted(&self) -> Vec<Action> {
+        if self.state == State::Running { vec![Action::Probe] } else { Vec::new() }
     }
 
     fn crds_checked(&mut self, crds: Crds, now: Timestamp, jitter: f64) -> Vec<Action> {
@@ -317,12 +302,14 @@ impl Session {
             return Vec::new();
         }
         self.unsynced = Some("work has not begun again".to_owned());
+        self.stale = None;
+        (self.circuit, self.work_fails) = (Circuit::Closed, false);
         vec![stop]
     }
 
     /// A cluster that answers and works is `Running` when its watches are in sync, else `Syncing`.
     fn settle(&mut self, now: Timestamp) {
-        if self.working && self.failed_probes == 0 {
+        if self.working && self.failed_probes == 0 && self.circuit != Circuit::Open {
             self.enter(if self.unsynced.is_none() { State::Running } else { State::Syncing }, now);
         }
     }
@@ -387,6 +374,16 @@ impl Session {
     /// What has not been listed yet, in words; none when all is in sync.
     pub fn unsynced(&self) -> Option<&str> {
         self.unsynced.as_deref()
+    }
+
+    /// The watch that is silent for too long; none when all are fresh.
+    pub const fn stale(&self) -> Option<&Stale> {
+        self.stale.as_ref()
+    }
+
+    /// Whether work may be sent to the cluster.
+    pub const fn circuit(&self) -> Circuit {
+        self.circuit
     }
 
     /// The task that ended and made the session start over, until it works again.

@@ -16,13 +16,22 @@ pub trait Observer: Send + Sync + 'static {
     /// A request ended: its method, its path without the query, and the answer's status, or none when there
     /// was no answer.
     fn request(&self, method: &Method, path: &str, status: Option<StatusCode>);
+    /// The apiserver agreed to a watch, which is named by its path and its selectors.
+    fn watch_started(&self, watch: &str);
     /// Bytes came in on a watch: an event or a bookmark.
-    fn watch_activity(&self);
+    fn watch_activity(&self, watch: &str);
 }
 
 /// Whether a request asks for a watch.
 pub(crate) fn is_watch<B>(request: &Request<B>) -> bool {
     request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"))
+}
+
+/// What tells two watches of one cluster apart: the path, and the part of the query that stays the same.
+fn watch_name<B>(request: &Request<B>) -> String {
+    let query = request.uri().query().unwrap_or_default();
+    let selectors = query.split('&').filter(|pair| pair.contains("Selector="));
+    selectors.fold(request.uri().path().to_owned(), |name, selector| name + "?" + selector)
 }
 
 /// The layer; one for each client.
@@ -66,16 +75,19 @@ where
         let observer = self.observer.clone();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let is_watch = is_watch(&request);
+        let watch = is_watch(&request).then(|| watch_name(&request));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
             observer.request(&method, &path, answer.as_ref().ok().map(Response::status));
             let response = answer?;
+            if let Some(watch) = watch.as_ref().filter(|_| response.status().is_success()) {
+                observer.watch_started(watch);
+            }
             Ok(response.map(|body| {
                 let on_frame: OnFrame<B> = Box::new(move |frame| {
-                    if is_watch {
-                        observer.watch_activity();
+                    if let Some(watch) = &watch {
+                        observer.watch_activity(watch);
                     }
                     frame
                 });

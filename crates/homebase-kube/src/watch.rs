@@ -35,13 +35,13 @@ pub fn watch_config() -> watcher::Config {
 }
 
 /// Feeds a watch stream to its listener for ever. After a failure it waits with backoff; `jitter` draws a
-/// number from 0 to 1, `resume` is awaited too, so that a whole cluster's watches come back together when its
-/// probe says that the cluster is back.
+/// number from 0 to 1, and `pause` waits so long, or otherwise, so that a whole cluster's watches come back together
+/// when its probe says that the cluster is back.
 pub async fn run_watch<K, F>(
     stream: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
     mut listener: impl Listener<K>,
     jitter: impl Fn() -> f64,
-    resume: impl Fn() -> F,
+    pause: impl Fn(Duration) -> F,
 ) where
     K: Debug,
     F: Future<Output = ()>,
@@ -67,8 +67,7 @@ pub async fn run_watch<K, F>(
                 }
                 failures += 1;
                 listener.failure(watch_category(&error), &Chain(&error).to_string());
-                tokio::time::sleep(WATCH_BACKOFF.delay(failures, jitter())).await;
-                resume().await;
+                pause(WATCH_BACKOFF.delay(failures, jitter())).await;
             }
         }
     }

@@ -323,6 +323,11 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub(crate) cluster_max_in_flight: usize,
 
+    /// Delete nothing on any work cluster while at least this share of the fleet, in percent, and three clusters were
+    /// lost within a minute: then it is rather the hub that has lost its network. 0 switches it off.
+    #[arg(long, value_name = "PERCENT", default_value_t = 50)]
+    pub(crate) fleet_brake: u8,
+
     /// Format of the log on standard error.
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     pub(crate) log_format: LogFormat,

@@ -26,7 +26,9 @@ impl Observer for HomeObserver {
         self.metrics.home_request(&self.host, method, status);
     }
 
-    fn watch_activity(&self) {}
+    fn watch_started(&self, _: &str) {}
+
+    fn watch_activity(&self, _: &str) {}
 }
 
 /// Who this hub is, from what its home cluster is.

@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) limits: ClientLimits,
     pub(crate) take_over: Vec<String>,
     pub(crate) conventions: Vec<Convention>,
+    pub(crate) fleet_brake: u8,
     pub(crate) logging: Logging,
 }
 
@@ -55,6 +56,8 @@ pub(crate) enum InvalidSetting {
     Qps(u64),
     #[error("--cluster-max-in-flight: {0} is out of range: use 1 to {MAX_IN_FLIGHT}")]
     InFlight(usize),
+    #[error("--fleet-brake: {0} is out of range: use 0 to 100")]
+    FleetBrake(u8),
     #[error(
         "--log-level: `{0}` is no filter: use error, warn, info, debug, trace, or TARGET=LEVEL pairs with commas"
     )]
@@ -73,6 +76,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         accept_secrets_of,
         cluster_qps,
         cluster_max_in_flight,
+        fleet_brake,
         log_format,
         log_level,
     } = arguments.clone();
@@ -91,6 +95,9 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
     if !(1..=MAX_IN_FLIGHT).contains(&cluster_max_in_flight) {
         faults.push(InvalidSetting::InFlight(cluster_max_in_flight));
     }
+    if fleet_brake > 100 {
+        faults.push(InvalidSetting::FleetBrake(fleet_brake));
+    }
     if EnvFilter::try_new(&log_level).is_err() {
         faults.push(InvalidSetting::LogLevel(log_level.clone()));
     }
@@ -104,6 +111,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         limits: ClientLimits { max_in_flight: cluster_max_in_flight, requests_per_second: cluster_qps },
         take_over,
         conventions: conventions(&accept_secrets_of),
+        fleet_brake,
         logging: Logging { format: log_format, filter: log_level },
     })
 }

@@ -49,7 +49,7 @@ reasons! {
         ResponseTimeout,
         /// The answer was an error of the server.
         ServerError,
-        /// Probes are held back after too many failures.
+        /// Probes are answered, other requests are not; they are held back.
         CircuitOpen,
     }
 }

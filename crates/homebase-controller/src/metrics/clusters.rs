@@ -14,13 +14,17 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
+use crate::brake::FleetBrake;
 use crate::reconcile::ObjectTally;
 use crate::registry::{Cluster, Registry, View};
 
 type Labels = Vec<(&'static str, String)>;
 
 /// Reads the registry at each scrape.
-pub(crate) struct ClusterCollector(pub(crate) Arc<Registry>);
+pub(crate) struct ClusterCollector {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) brake: Arc<FleetBrake>,
+}
 
 impl fmt::Debug for ClusterCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,7 +81,7 @@ impl Snapshot {
 
 impl Collector for ClusterCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let fleet: Vec<Snapshot> = self.0.all().into_iter().map(Snapshot::new).collect();
+        let fleet: Vec<Snapshot> = self.registry.all().into_iter().map(Snapshot::new).collect();
         let mut page = Page(&mut encoder);
         page.gauges(
             "homebase_member_clusters",
@@ -87,6 +91,12 @@ impl Collector for ClusterCollector {
                 let count = fleet.iter().filter(|cluster| cluster.state() == state).count();
                 (vec![("state", state.as_str().to_owned())], count as f64)
             }),
+        )?;
+        page.gauges(
+            "homebase_fleet_brake",
+            "1 while nothing is deleted anywhere because many clusters were lost at once, else 0",
+            None,
+            [(Labels::new(), f64::from(u8::from(self.brake.holds())))],
         )?;
         page.encode_health(&fleet)?;
         page.encode_load(&fleet)?;
@@ -166,11 +176,20 @@ impl Page<'_, '_> {
         )?;
         self.gauges(
             "homebase_member_cluster_freshness_timestamp",
-            "When a watch brought news last, events and bookmarks alike, Unix time",
+            "When the watch that has been silent longest brought something last, events and bookmarks alike, Unix time",
             Some(&Unit::Seconds),
             fleet.iter().filter_map(|cluster| {
-                let activity = cluster.cluster.counters.watch_activity.load(Ordering::Relaxed);
-                (activity > 0).then(|| (cluster.labels.clone(), activity as f64 / 1000.0))
+                let oldest = cluster.cluster.signals.freshness().oldest()?.1;
+                Some((cluster.labels.clone(), oldest.as_millisecond() as f64 / 1000.0))
+            }),
+        )?;
+        self.gauges(
+            "homebase_member_cluster_breaker_state",
+            "1 for the state of the circuit breaker: closed, half-open or open",
+            None,
+            fleet.iter().filter_map(|cluster| {
+                let circuit = cluster.session.as_ref()?.circuit();
+                Some((cluster.with([("state", circuit.as_str().to_owned())]), 1.0))
             }),
         )
     }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry as MetricRegistry;
 
+use crate::brake::FleetBrake;
 use super::{ClusterCollector, Metrics, ReconcileResult};
 use crate::registry::{Cluster, Registry, SecretRef, View};
 
@@ -32,7 +33,8 @@ fn page(registry: &MetricRegistry) -> String {
 fn a_cluster_has_its_series_while_it_is_registered_and_none_afterwards() {
     let mut figures = MetricRegistry::default();
     let registry = Arc::new(Registry::default());
-    figures.register_collector(Box::new(ClusterCollector(registry.clone())));
+    let brake = Arc::new(FleetBrake::new(0, registry.clone()));
+    figures.register_collector(Box::new(ClusterCollector { registry: registry.clone(), brake }));
     let secret = SecretRef {
         name: "boston".to_owned(),
         uid: "s".to_owned(),

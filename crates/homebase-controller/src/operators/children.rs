@@ -268,12 +268,13 @@ where
         uid: &str,
         owner_uid: Option<&str>,
         dependents: Dependents,
-    ) -> Result<bool, WriteError> {
+    ) -> Result<bool, ReconcileError> {
+        engagement.brake.check()?;
         let found: Option<K> = apply::fetch(&engagement.client, key).await?;
         if !found.is_some_and(|found| self.is_removable(&found, uid, owner_uid)) {
             return Ok(false);
         }
-        apply::delete_exact::<K>(&engagement.client, key, uid, dependents).await
+        Ok(apply::delete_exact::<K>(&engagement.client, key, uid, dependents).await?)
     }
 }
 

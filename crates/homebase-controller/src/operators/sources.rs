@@ -97,7 +97,7 @@ impl Sources {
                         let objects: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
                         let config = watch_config().fields(&format!("metadata.name={}", key.name));
                         let feed = Feed { sources: sources.clone(), key, seen: None, wake: wake.clone() };
-                        let watch = run_watch(watcher(objects, config), feed, fastrand::f64, || async {});
+                        let watch = run_watch(watcher(objects, config), feed, fastrand::f64, tokio::time::sleep);
                         running.push(Abortable::new(watch, registration));
                     }
                     Some(_) = running.next(), if !running.is_empty() => {}

@@ -1,6 +1,5 @@
 //! Counts the requests to one work cluster. It keeps no path and no answer.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
@@ -30,6 +29,7 @@ impl Observer for ClusterObserver {
     fn request(&self, method: &Method, path: &str, status: Option<StatusCode>) {
         if let Some(cluster) = self.cluster.get() {
             cluster.counters.request(status);
+            cluster.signals.request(path, status);
         }
         if let Some(verb) = write_verb(method)
             && !is_review(path)
@@ -39,9 +39,15 @@ impl Observer for ClusterObserver {
         }
     }
 
-    fn watch_activity(&self) {
+    fn watch_started(&self, watch: &str) {
         if let Some(cluster) = self.cluster.get() {
-            cluster.counters.watch_activity.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
+            cluster.signals.freshness().started(watch, Timestamp::now());
+        }
+    }
+
+    fn watch_activity(&self, watch: &str) {
+        if let Some(cluster) = self.cluster.get() {
+            cluster.signals.freshness().heard(watch, Timestamp::now());
         }
     }
 }
@@ -63,7 +69,7 @@ fn is_review(path: &str) -> bool {
 
 /// The resource in a path such as `/apis/apps/v1/namespaces/NS/statefulsets/NAME/status`. All such paths are
 /// the hub's own, so the set of answers is closed.
-fn resource_of(path: &str) -> &str {
+pub(crate) fn resource_of(path: &str) -> &str {
     let mut parts = path.trim_start_matches('/').split('/');
     let group_parts = if parts.next() == Some("api") { 1 } else { 2 };
     let mut parts = parts.skip(group_parts);

@@ -10,6 +10,7 @@ use futures::FutureExt as _;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use homebase_core::{ClusterId, Retry};
+use homebase_fleet::session::Circuit;
 use kube::Client;
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
@@ -52,6 +53,8 @@ pub(crate) struct Work {
     queue: Arc<WorkQueue<WorkKey>>,
     board: Arc<SyncBoard>,
     reachable: watch::Sender<bool>,
+    /// Reconciles that may run at the same time now.
+    workers: watch::Sender<usize>,
     cancel: CancellationToken,
     cluster: Arc<Cluster>,
 }
@@ -60,6 +63,7 @@ impl Work {
     /// Starts watches and workers on a cluster.
     pub(crate) fn start(hub: &Arc<Hub>, cluster: &Arc<Cluster>, client: Client, doubts: &Doubts) -> Self {
         let (reachable, is_reachable) = watch::channel(true);
+        let (workers, may_run) = watch::channel(MAX_IN_FLIGHT);
         let board = Arc::new(SyncBoard::default());
         let watching = Watching {
             board: board.clone(),
@@ -73,6 +77,7 @@ impl Work {
             client,
             manager: hub.settings.field_manager.clone(),
             watching,
+            brake: hub.brake.clone(),
         };
         let controllers = hub.workload.controllers();
         let reconcilers = hub.workload.engage(&engagement);
@@ -84,6 +89,7 @@ impl Work {
             queue: queue.clone(),
             board,
             reachable,
+            workers,
             cancel: CancellationToken::new(),
             cluster: cluster.clone(),
         };
@@ -100,6 +106,7 @@ impl Work {
             reconcilers: reconcilers.clone(),
             hub: hub.clone(),
             cluster: cluster.id.clone(),
+            workers: may_run,
         };
         work.spawn("the dispatcher".to_owned(), dispatcher.run(work.cancel.clone()));
         let backlog = move || {
@@ -121,14 +128,25 @@ impl Work {
         self.names.insert(handle.id(), name);
     }
 
-    /// Lets workers begin new work, or holds it back, and lets broken watches try again at once.
-    pub(crate) fn set_reachable(&self, reachable: bool) {
-        if reachable {
+    /// Lets workers begin new work, all or one, or holds it back; lets broken watches try again at once.
+    pub(crate) fn set_flow(&self, circuit: Circuit) {
+        let workers = match circuit {
+            Circuit::Closed => MAX_IN_FLIGHT,
+            Circuit::HalfOpen => 1,
+            Circuit::Open => 0,
+        };
+        self.workers.send_replace(workers);
+        if workers > 0 {
             self.queue.resume();
         } else {
             self.queue.hold();
         }
-        self.reachable.send_replace(reachable);
+        self.reachable.send_replace(workers > 0);
+    }
+
+    /// Lets broken watches try again at once: the cluster answers again.
+    pub(crate) fn wake_watches(&self) {
+        self.reachable.send_replace(true);
     }
 
     /// Where the listings stand.
@@ -196,16 +214,20 @@ struct Dispatcher {
     reconcilers: Vec<Arc<dyn Reconciler>>,
     hub: Arc<Hub>,
     cluster: ClusterId,
+    workers: watch::Receiver<usize>,
 }
 
 impl Dispatcher {
     async fn run(self, cancel: CancellationToken) {
         let mut running = FuturesUnordered::new();
+        let mut more = self.workers.clone();
         loop {
+            let limit = *more.borrow_and_update();
             tokio::select! {
                 () = cancel.cancelled() => break,
+                Ok(()) = more.changed() => {}
                 Some(()) = running.next(), if !running.is_empty() => {}
-                key = self.queue.take(), if running.len() < MAX_IN_FLIGHT => running.push(self.work_on(key)),
+                key = self.queue.take(), if running.len() < limit => running.push(self.work_on(key)),
             }
         }
         let drained = async { while running.next().await.is_some() {} };

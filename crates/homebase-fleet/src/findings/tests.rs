@@ -9,7 +9,9 @@ use homebase_kubeconfig::ExpiryState;
 use jiff::Timestamp;
 
 use super::{Registered, Unusable, of_session, of_unusable};
-use crate::session::{Crds, Event, Failure, FailureReason, PROBE_FAILURES, Permissions, Session, Verdict};
+use crate::session::{
+    Crds, Event, Failure, FailureReason, PROBE_FAILURES, Permissions, STALE_AFTER, Session, Verdict,
+};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -22,10 +24,14 @@ fn words(conditions: Vec<homebase_api::conditions::NewCondition>) -> String {
     words.join(" ")
 }
 
-fn running() -> Session {
-    let (mut session, _) = Session::start(NOW);
+fn answer(session: &mut Session) {
     let uid = ClusterUid::new("uid");
     session.on(Event::Answered { uid, verdict: Verdict::Pinned, latency: Duration::ZERO }, NOW, 0.0);
+}
+
+fn running() -> Session {
+    let (mut session, _) = Session::start(NOW);
+    answer(&mut session);
     session.on(Event::CrdsChecked(Crds::UpToDate), NOW, 0.0);
     session.on(Event::SyncChanged { missing: None }, NOW, 0.0);
     session
@@ -69,6 +75,25 @@ fn a_lost_packet_changes_nothing_that_users_see() {
     let before = words(of_session(&session, Registered::default(), 1));
     fail(&mut session, FailureReason::ConnectTimeout);
     assert_eq!(words(of_session(&session, Registered::default(), 1)), before);
+}
+
+#[test]
+fn work_that_gets_nowhere_is_told_although_probes_are_answered() {
+    let mut session = running();
+    session.on(Event::RequestsFail, NOW, 0.0);
+    answer(&mut session);
+    let said = words(of_session(&session, Registered::default(), 1));
+    assert!(said.starts_with("Ready=False/NotReachable Reachable=False/CircuitOpen"), "{said}");
+}
+
+#[test]
+fn a_silent_watch_is_told_although_the_cluster_answers() {
+    let mut session = running();
+    let watch = "pods".to_owned();
+    session.on(Event::Heard { oldest: NOW - STALE_AFTER, watch }, NOW, 0.0);
+    let said = words(of_session(&session, Registered::default(), 1));
+    assert!(said.starts_with("Ready=False/NotSynced Reachable=True/ProbeSucceeded"), "{said}");
+    assert!(said.ends_with("Synced=False/Stale"), "{said}");
 }
 
 #[test]

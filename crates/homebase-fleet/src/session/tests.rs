@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
-    Action, Crds, Event, Failure, FailureReason, PROBE_FAILURES, Permissions, Session, State, Verdict,
+    Action, Circuit, Crds, Event, Failure, FailureReason, PROBE_FAILURES, Permissions, STALE_AFTER, Session, State,
+    Verdict,
 };
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
@@ -58,7 +59,95 @@ fn refused_credentials_count_at_once() {
     let mut session = running();
     let actions = session.on(failed(FailureReason::Unauthorized), START, 1.0);
     assert_eq!(session.state(), State::Unreachable);
+    assert_eq!(actions[..2], [Action::RereadSecret, Action::HoldWork]);
+}
+
+#[test]
+fn one_refusal_reads_the_secret_again_once() {
+    let mut session = running();
+    assert_eq!(session.on(Event::Refused, START, 1.0), [Action::RereadSecret, Action::Probe]);
+    assert_eq!(session.on(Event::Refused, START, 1.0), [Action::Probe]);
+    let refused = session.on(failed(FailureReason::Unauthorized), START, 1.0);
+    assert!(!refused.contains(&Action::RereadSecret), "{refused:?}");
+    // Others may be refused, too, and so may these, after they have been accepted for a while.
+    assert_eq!(session.on(Event::Rotated, START, 1.0), [Action::Probe]);
+    session.on(answered(Verdict::Matched), START, 1.0);
+    assert_eq!(session.on(Event::Refused, START, 1.0)[0], Action::RereadSecret);
+    let later = START + SignedDuration::from_secs(61);
+    session.on(answered(Verdict::Matched), later, 1.0);
+    assert_eq!(session.on(Event::Refused, later, 1.0)[0], Action::RereadSecret);
+}
+
+#[test]
+fn a_cluster_that_answers_nothing_but_probes_is_tried_with_one_piece_of_work() {
+    let mut session = running();
+    assert_eq!(session.on(Event::RequestsFail, START, 1.0), [Action::Probe]);
+    let opened = session.on(answered(Verdict::Matched), START, 1.0);
+    assert_eq!(opened, [Action::HoldWork, Action::SetTimer(Duration::from_secs(5))]);
+    assert_eq!((session.state(), session.circuit()), (State::Unreachable, Circuit::Open));
+    assert_eq!(session.failure().unwrap().reason, FailureReason::CircuitOpen);
+    // What fails while it is open was sent before.
+    assert_eq!(session.on(Event::RequestsFail, START, 1.0), []);
+    assert_eq!(session.on(Event::RequestAnswered, START, 1.0), []);
+
+    assert_eq!(session.on(answered(Verdict::Matched), START, 1.0)[0], Action::TryWork);
+    assert_eq!((session.state(), session.circuit()), (State::Running, Circuit::HalfOpen));
+    let opened = session.on(Event::RequestsFail, START, 1.0);
+    assert_eq!(opened, [Action::HoldWork, Action::SetTimer(Duration::from_secs(10))]);
+
+    session.on(answered(Verdict::Matched), START, 1.0);
+    assert_eq!(session.on(Event::RequestAnswered, START, 1.0), [Action::ResumeWork]);
+    assert_eq!(session.circuit(), Circuit::Closed);
+    assert_eq!(session.on(Event::RequestAnswered, START, 1.0), []);
+}
+
+#[test]
+fn a_cluster_that_answers_no_probe_either_is_not_said_to_answer_them() {
+    let mut session = running();
+    session.on(Event::RequestsFail, START, 1.0);
+    session.on(failed(FailureReason::ConnectionRefused), START, 1.0);
+    assert_eq!(session.state(), State::Degraded);
+    session.on(answered(Verdict::Matched), START, 1.0);
+    assert_eq!((session.state(), session.circuit()), (State::Running, Circuit::Closed));
+}
+
+/// The circuit of a cluster whose work got nowhere.
+fn opened() -> Session {
+    let mut session = running();
+    session.on(Event::RequestsFail, START, 1.0);
+    session.on(answered(Verdict::Matched), START, 1.0);
+    assert_eq!(session.circuit(), Circuit::Open);
+    session
+}
+
+#[test]
+fn a_cluster_without_work_is_let_in_by_the_next_probe() {
+    let mut session = opened();
+    session.on(answered(Verdict::Matched), START, 1.0);
+    assert_eq!(session.on(answered(Verdict::Matched), START, 1.0)[0], Action::ResumeWork);
+}
+
+#[test]
+fn a_trial_is_over_with_the_first_probe_that_fails() {
+    let mut session = opened();
+    session.on(answered(Verdict::Matched), START, 1.0);
+    let actions = session.on(failed(FailureReason::ConnectTimeout), START, 1.0);
     assert_eq!(actions[0], Action::HoldWork);
+    assert_eq!(session.state(), State::Unreachable);
+}
+
+#[test]
+fn a_watch_that_is_silent_makes_the_view_stale_and_stops_nothing() {
+    let mut session = running();
+    let heard = |oldest| Event::Heard { oldest, watch: "pods".to_owned() };
+    let now = START + STALE_AFTER;
+    assert_eq!(session.on(heard(START + SignedDuration::from_millis(1)), now, 1.0), []);
+    assert_eq!(session.stale(), None);
+    assert_eq!(session.on(heard(START), now, 1.0), []);
+    assert_eq!(session.stale().unwrap().since, START);
+    assert_eq!(session.state(), State::Running);
+    session.on(Event::TaskEnded { task: "watch".to_owned() }, now, 1.0);
+    assert_eq!(session.stale(), None);
 }
 
 #[test]
@@ -68,8 +157,9 @@ fn a_cluster_that_answers_again_works_again_without_a_new_start() {
         session.on(failed(FailureReason::ConnectTimeout), START, 1.0);
     }
     let actions = session.on(answered(Verdict::Matched), START, 1.0);
-    assert_eq!(actions[0], Action::ResumeWork);
+    assert_eq!(actions[0], Action::TryWork);
     assert_eq!(session.state(), State::Running);
+    assert_eq!(session.on(Event::RequestAnswered, START, 1.0), [Action::ResumeWork]);
 }
 
 #[test]
@@ -132,6 +222,11 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::SyncChanged { missing: Some("pods".to_owned()) }),
         Just(Event::TaskEnded { task: "watch".to_owned() }),
         Just(Event::Doubt),
+        Just(Event::Refused),
+        Just(Event::Rotated),
+        Just(Event::RequestsFail),
+        Just(Event::RequestAnswered),
+        Just(Event::Heard { oldest: START, watch: "pods".to_owned() }),
         Just(Event::TimerFired),
     ]
 }
@@ -142,13 +237,16 @@ proptest! {
     #[test]
     fn whatever_happens_the_invariants_hold(events in prop::collection::vec((any_event(), 0.0..=1.0f64), 0..200)) {
         let (mut session, mut actions) = Session::start(START);
-        let (mut working, mut waiting, mut now) = (false, false, START);
+        let (mut working, mut waiting, mut now, mut flow) = (false, false, START, Circuit::Closed);
         for step in 0..=events.len() {
             for action in &actions {
                 match action {
-                    Action::StartWork => { prop_assert!(!working); working = true; }
+                    Action::StartWork => { prop_assert!(!working); working = true; flow = Circuit::Closed; }
                     Action::StopWork | Action::AbortWork => { prop_assert!(working); working = false; }
-                    Action::HoldWork | Action::ResumeWork => prop_assert!(working),
+                    Action::HoldWork => { prop_assert!(working && flow != Circuit::Open); flow = Circuit::Open; }
+                    Action::TryWork => { prop_assert!(working && flow == Circuit::Open); flow = Circuit::HalfOpen; }
+                    Action::ResumeWork => { prop_assert!(working && flow == Circuit::HalfOpen); flow = Circuit::Closed; }
+                    Action::RereadSecret => {}
                     Action::Probe | Action::InstallCrds => waiting = true,
                     Action::SetTimer(delay) => { prop_assert!(*delay >= Duration::from_millis(500)); waiting = true; }
                 }
@@ -156,6 +254,8 @@ proptest! {
             prop_assert!(waiting, "nothing will ever wake the session in {:?}", session.state());
             if working {
                 prop_assert!(session.verdict().is_some_and(Verdict::is_trusted));
+                prop_assert_eq!(session.circuit(), flow);
+                prop_assert_eq!(session.state() == State::Unreachable, flow == Circuit::Open);
             }
             let Some((event, jitter)) = events.get(step) else { break };
             // What was asked for is answered by one of these; the others come by themselves.

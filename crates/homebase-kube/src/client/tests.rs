@@ -16,7 +16,8 @@ struct Nobody;
 
 impl Observer for Nobody {
     fn request(&self, _: &Method, _: &str, _: Option<StatusCode>) {}
-    fn watch_activity(&self) {}
+    fn watch_started(&self, _: &str) {}
+    fn watch_activity(&self, _: &str) {}
 }
 
 const LIMITS: ClientLimits = ClientLimits { max_in_flight: 4, requests_per_second: 100 };

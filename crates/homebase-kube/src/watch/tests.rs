@@ -31,7 +31,7 @@ fn answer(code: u16) -> Error {
 async fn a_listing_that_keeps_failing_is_asked_for_less_and_less_often() {
     let items = (0..20).map(|n| if n % 2 == 0 { Ok(Event::Init) } else { Err(answer(403)) });
     let started = tokio::time::Instant::now();
-    run_watch(stream::iter(items), Log::default(), || 1.0, || async {}).await;
+    run_watch(stream::iter(items), Log::default(), || 1.0, tokio::time::sleep).await;
     assert!(started.elapsed() > std::time::Duration::from_secs(40), "{:?}", started.elapsed());
 }
 
@@ -39,7 +39,7 @@ async fn a_listing_that_keeps_failing_is_asked_for_less_and_less_often() {
 async fn an_apiserver_that_only_says_expired_is_not_asked_without_a_wait() {
     let items = (0..20).map(|n| if n % 2 == 0 { Ok(Event::Init) } else { Err(answer(410)) });
     let started = tokio::time::Instant::now();
-    run_watch(stream::iter(items), Log::default(), || 1.0, || async {}).await;
+    run_watch(stream::iter(items), Log::default(), || 1.0, tokio::time::sleep).await;
     assert!(started.elapsed() > std::time::Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
@@ -48,6 +48,6 @@ async fn errors_are_told_and_survived_and_an_expired_version_is_none() {
     let items =
         vec![Ok(Event::Init), Err(answer(403)), Err(answer(410)), Err(answer(503)), Ok(Event::InitDone)];
     let log = Log::default();
-    run_watch(stream::iter(items), log.clone(), || 1.0, || async {}).await;
+    run_watch(stream::iter(items), log.clone(), || 1.0, tokio::time::sleep).await;
     assert_eq!(*log.0.lock().unwrap(), ["Init", "Forbidden", "ServerError", "InitDone"]);
 }

@@ -24,7 +24,9 @@ struct Unobserved;
 impl Observer for Unobserved {
     fn request(&self, _: &Method, _: &str, _: Option<StatusCode>) {}
 
-    fn watch_activity(&self) {}
+    fn watch_started(&self, _: &str) {}
+
+    fn watch_activity(&self, _: &str) {}
 }
 
 /// The configuration in a file, or where kubectl would look without one.

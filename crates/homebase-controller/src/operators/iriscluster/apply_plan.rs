@@ -128,6 +128,7 @@ impl IrisClusterReconciler {
         let Some(found) = found.filter(is_ours) else { return Ok(Removal::Void) };
         let wanted = found.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         if wanted > 0 {
+            self.engagement.brake.check()?;
             let version = found.resource_version().unwrap_or_default();
             let patch = json!({ "spec": { "replicas": 0 } });
             let scaled = apply::patch_exact::<StatefulSet>(client, key, uid, &version, patch).await?;

@@ -11,6 +11,7 @@ use homebase_kube::client::ClientLimits;
 use homebase_kube::destination::DestinationPolicy;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use prometheus_client::registry::Registry as MetricRegistry;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Dispatcher, MAX_IN_FLIGHT, RECONCILE_TIMEOUT};
@@ -72,6 +73,7 @@ impl Reconciler for Misbehaving {
 struct Setting {
     queue: Arc<WorkQueue<WorkKey>>,
     reconciler: Arc<Misbehaving>,
+    workers: watch::Sender<usize>,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -86,19 +88,22 @@ fn start() -> Setting {
         destinations: DestinationPolicy::default(),
         limits: ClientLimits { max_in_flight: 1, requests_per_second: 1 },
         conventions: Vec::new(),
+        fleet_brake: 0,
     };
     let hub = Hub::new(settings, Arc::new(NoWorkload), metrics.clone(), &mut figures);
     let queue = Arc::new(WorkQueue::new(metrics as Arc<dyn crate::queue::QueueObserver<WorkKey>>));
     let reconciler = Arc::new(Misbehaving::default());
+    let (workers, may_run) = watch::channel(MAX_IN_FLIGHT);
     let dispatcher = Dispatcher {
         queue: queue.clone(),
         reconcilers: vec![reconciler.clone()],
         hub,
         cluster: "boston".parse().unwrap(),
+        workers: may_run,
     };
     let cancel = CancellationToken::new();
     let task = tokio::spawn(dispatcher.run(cancel.clone()));
-    Setting { queue, reconciler, cancel, task }
+    Setting { queue, reconciler, workers, cancel, task }
 }
 
 impl Setting {
@@ -162,4 +167,23 @@ async fn the_end_lets_what_runs_finish_and_does_not_wait_for_what_hangs() {
     setting.cancel.cancel();
     tokio::time::timeout(super::DRAIN_TIMEOUT * 2, setting.task).await.unwrap().unwrap();
     assert_eq!(setting.reconciler.running.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_lets_one_reconcile_run_at_a_time_and_its_end_lets_all() {
+    let setting = start();
+    setting.workers.send_replace(1);
+    for name in ["a", "b", "c"] {
+        setting.add(name);
+    }
+    setting.until("all ran", |setting| ["a", "b", "c"].iter().all(|name| setting.calls(name) == 1)).await;
+    assert_eq!(setting.reconciler.most.load(Ordering::SeqCst), 1);
+    // Nothing changes in the queue when the trial ends.
+    setting.add("hang");
+    setting.until("it runs", |setting| setting.calls("hang") == 1).await;
+    setting.add("d");
+    setting.workers.send_replace(MAX_IN_FLIGHT);
+    let started = tokio::time::Instant::now();
+    setting.until("the next runs", |setting| setting.calls("d") == 1).await;
+    assert!(started.elapsed() < RECONCILE_TIMEOUT / 2);
 }

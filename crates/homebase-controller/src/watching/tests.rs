@@ -1,0 +1,45 @@
+//! How long a watch that failed waits.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::until_ready;
+
+const BACKOFF: Duration = Duration::from_secs(8);
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_a_cluster_that_answers_waits_for_its_backoff() {
+    let (_cluster, reachable) = watch::channel(true);
+    let start = Instant::now();
+    until_ready(BACKOFF, reachable).await;
+    assert_eq!(start.elapsed(), BACKOFF);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_goes_on_as_soon_as_the_cluster_answers_again_and_not_before() {
+    for was_reachable in [true, false] {
+        let (cluster, reachable) = watch::channel(was_reachable);
+        let start = Instant::now();
+        let waiting = tokio::spawn(until_ready(BACKOFF, reachable));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        cluster.send_replace(false);
+        tokio::time::advance(BACKOFF * 2).await;
+        assert!(!waiting.is_finished());
+        cluster.send_replace(true);
+        waiting.await.unwrap();
+        assert_eq!(start.elapsed(), Duration::from_secs(1) + BACKOFF * 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_answered_again_ends_the_wait() {
+    let (cluster, reachable) = watch::channel(true);
+    let start = Instant::now();
+    let waiting = tokio::spawn(until_ready(BACKOFF, reachable));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    cluster.send_replace(true);
+    waiting.await.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_secs(1));
+}
