@@ -2,6 +2,7 @@
 //! all must happen. It must not test what the hub does on a healthy cluster beyond that it goes on.
 
 mod black_hole;
+mod brake;
 mod crash;
 mod latency;
 mod outage;

@@ -1,13 +1,15 @@
 //! New credentials for a session that runs, of every sort: good ones take over, bad ones say why and change nothing,
 //! and no object is made anew or missed. It must not repeat what `fleet::rotation` says of another token.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use homebase_testkit::{AuditMark, ControlPlane};
+use homebase_testkit::{AuditMark, ControlPlane, eventually};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, DeleteParams};
 
 use super::secrets::{Form, field, wait_taken, with_certificate, works};
 use crate::fleet::pool::{apply_iris, fleet, lease, settled, wait_deployment};
-use crate::support::{Fleet, SOON, condition, hub_requests, is, kubeconfig};
+use crate::support::{Fleet, Metrics, NAMESPACE, SOON, account, condition, hub_requests, is, kubeconfig};
 
 /// Tokens that no cluster has made: one that says it is from the past, and one that says nothing.
 const EXPIRED: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpYXQiOjEwMDAsImV4cCI6MjAwMH0.bm90LWEtc2lnbmF0dXJl";
@@ -114,5 +116,46 @@ async fn what_is_written_around_a_rotation_is_done_exactly_once() {
     assert_eq!(creations(&plane, "gap"), expected);
     let identity = fleet.work_cluster("gap").await.unwrap().status.unwrap().identity.unwrap();
     assert_eq!(identity.uid, pinned.uid);
+    fleet.assert_invariants().await;
+}
+
+/// An apiserver remembers for ten seconds that a token was good; a probe comes every ten seconds.
+const REVOKED: Duration = Duration::from_secs(40);
+/// The published bound for a healed cluster.
+const HEALED: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn a_token_that_is_revoked_has_the_secret_read_again_once_and_new_ones_are_taken_at_once() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    let version = Form::native("revoked", &kubeconfig(&plane).await).put(fleet).await;
+    wait_taken(fleet, "revoked", &version).await;
+    let before = works(&plane, "revoked", 1).await;
+
+    let accounts: Api<ServiceAccount> = Api::namespaced(plane.client().await.unwrap(), NAMESPACE);
+    accounts.delete(&account(&plane), &DeleteParams::default()).await.unwrap();
+    let refused = ("CredentialsValid", "False", "Unauthorized");
+    let (_, took) = fleet.wait_condition("revoked", refused, REVOKED).await;
+    fleet.wait_condition("revoked", ("Ready", "False", "CredentialsInvalid"), SOON).await;
+    // It is refused again and again, and a Secret that has not changed is not read each time.
+    apply_iris(&plane, "revoked", "app", 2).await;
+    let probes = || async {
+        let label = ["member_cluster=\"revoked\"", "result=\"failure\""];
+        Metrics::of(fleet.hub()).await.sum("homebase_member_cluster_probe_total", &label).unwrap()
+    };
+    eventually("it is refused three times", REVOKED * 2, || async {
+        let failed = probes().await;
+        if failed >= 3.0 { Ok(()) } else { Err(format!("{failed}")) }
+    })
+    .await
+    .unwrap();
+    let log = fleet.hub().log_text();
+    let of_session = |line: &&str| line.contains("is read again") && line.contains("\"revoked\"");
+    assert_eq!(log.lines().filter(of_session).count(), 1);
+
+    let start = Instant::now();
+    Form::native("revoked", &kubeconfig(&plane).await).put(fleet).await;
+    fleet.wait_condition("revoked", ("Ready", "True", "AllChecksPassed"), HEALED).await;
+    eprintln!("figure: revoked token told after {took:?}, healed {:?} after a new one", start.elapsed());
+    assert_eq!(wait_deployment(&plane, ("revoked", "app"), 2).await.0, before.0);
     fleet.assert_invariants().await;
 }
