@@ -127,7 +127,7 @@ impl Session {
             Event::RequestAnswered => self.close_circuit(),
             Event::Heard { oldest, watch } => {
                 let is_old = now.duration_since(oldest) >= STALE_AFTER;
-                self.stale = (self.working && is_old).then_some(Stale { watch, since: oldest });
+                self.stale = is_old.then_some(Stale { watch, since: oldest });
                 Vec::new()
             }
             Event::CrdsChecked(crds) => self.crds_checked(crds, now, jitter),

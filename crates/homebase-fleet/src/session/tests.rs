@@ -99,6 +99,12 @@ fn a_cluster_that_answers_nothing_but_probes_is_tried_with_one_piece_of_work() {
     assert_eq!(session.on(Event::RequestAnswered, START, 1.0), [Action::ResumeWork]);
     assert_eq!(session.circuit(), Circuit::Closed);
     assert_eq!(session.on(Event::RequestAnswered, START, 1.0), []);
+
+    // After a while of peace the waits begin anew.
+    session.on(answered(Verdict::Matched), START + SignedDuration::from_secs(61), 1.0);
+    session.on(Event::RequestsFail, START, 1.0);
+    let opened = session.on(answered(Verdict::Matched), START, 1.0);
+    assert_eq!(opened, [Action::HoldWork, Action::SetTimer(Duration::from_secs(5))]);
 }
 
 #[test]
