@@ -27,6 +27,7 @@ fn every_fault_is_told() {
         "--instance=a b",
         "--cluster-qps=0",
         "--cluster-max-in-flight=601",
+        "--fleet-brake=101",
         "--log-level=a=b=c",
     ])
     .unwrap_err();
@@ -40,6 +41,7 @@ fn every_fault_is_told() {
             "--instance",
             "--cluster-qps",
             "--cluster-max-in-flight",
+            "--fleet-brake",
             "--log-level"
         ]
     );
