@@ -123,7 +123,10 @@ impl Hub {
     ) -> Arc<Self> {
         let registry = Arc::new(Registry::default());
         let brake = Arc::new(FleetBrake::new(settings.fleet_brake, registry.clone()));
-        figures.register_collector(Box::new(ClusterCollector { registry: registry.clone(), brake: brake.clone() }));
+        figures.register_collector(Box::new(ClusterCollector {
+            registry: registry.clone(),
+            brake: brake.clone(),
+        }));
         for controller in workload.controllers() {
             metrics.declare_controller(controller, MAX_IN_FLIGHT);
         }

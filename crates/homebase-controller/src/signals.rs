@@ -76,8 +76,6 @@ impl Signals {
 fn is_unanswered(status: Option<StatusCode>) -> bool {
     matches!(
         status,
-        None | Some(
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
-        )
+        None | Some(StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
     )
 }

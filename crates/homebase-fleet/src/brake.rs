@@ -51,11 +51,8 @@ impl Brake {
         let within = |limit: Duration| {
             self.lost.values().filter(|since| now.duration_since(**since).unsigned_abs() <= limit).count()
         };
-        self.holding = if self.holding {
-            many(self.lost.len()) && within(HOLD) > 0
-        } else {
-            many(within(WINDOW))
-        };
+        self.holding =
+            if self.holding { many(self.lost.len()) && within(HOLD) > 0 } else { many(within(WINDOW)) };
         self.holding
     }
 

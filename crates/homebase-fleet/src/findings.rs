@@ -310,7 +310,9 @@ fn ready(session: &Session) -> Finding<Ready> {
         }
         // Before the watches, which it may be the cause of.
         _ if lacks.is_some() => not(Ready::PermissionsMissing, lacks.cloned().unwrap_or_default()),
-        _ if session.unsynced().is_some() || session.stale().is_some() => not(Ready::NotSynced, synced(session).message),
+        _ if session.unsynced().is_some() || session.stale().is_some() => {
+            not(Ready::NotSynced, synced(session).message)
+        }
         _ => Finding::new(ConditionStatus::True, Ready::AllChecksPassed, "the hub operates the cluster"),
     }
 }

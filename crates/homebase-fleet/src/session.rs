@@ -231,9 +231,10 @@ impl Session {
         self.work_fails = false;
         self.failure = Some(Failure {
             reason: FailureReason::CircuitOpen,
-            message: "the apiserver answers probes, and the other requests have no answer or that of a gateway \
+            message:
+                "the apiserver answers probes, and the other requests have no answer or that of a gateway \
                       (502, 503, 504): they are held back and tried again one by one"
-                .to_owned(),
+                    .to_owned(),
         });
         self.open_circuit(now, jitter)
     }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry as MetricRegistry;
 
-use crate::brake::FleetBrake;
 use super::{ClusterCollector, Metrics, ReconcileResult};
+use crate::brake::FleetBrake;
 use crate::registry::{Cluster, Registry, SecretRef, View};
 
 fn running() -> Session {

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{
-    Action, Circuit, Crds, Event, Failure, FailureReason, PROBE_FAILURES, Permissions, STALE_AFTER, Session, State,
-    Verdict,
+    Action, Circuit, Crds, Event, Failure, FailureReason, PROBE_FAILURES, Permissions, STALE_AFTER, Session,
+    State, Verdict,
 };
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
