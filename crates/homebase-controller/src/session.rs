@@ -200,7 +200,10 @@ impl Driver {
                     self.work =
                         Some(Work::start(&self.hub, &self.cluster, self.client.clone(), &self.doubts));
                 }
-                Action::ResumeWork => self.set_flow(Circuit::Closed),
+                Action::ResumeWork => {
+                    self.cluster.signals.end_trial();
+                    self.set_flow(Circuit::Closed);
+                }
                 Action::TryWork => {
                     self.cluster.signals.begin_trial();
                     self.set_flow(Circuit::HalfOpen);

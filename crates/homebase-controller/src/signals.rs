@@ -65,6 +65,11 @@ impl Signals {
         self.trial.store(true, Ordering::Relaxed);
     }
 
+    /// A trial was decided otherwise.
+    pub(crate) fn end_trial(&self) {
+        self.trial.store(false, Ordering::Relaxed);
+    }
+
     /// The last signs of life of the watches.
     pub(crate) fn freshness(&self) -> MutexGuard<'_, Freshness> {
         self.freshness.lock().unwrap_or_else(PoisonError::into_inner)

@@ -50,6 +50,16 @@ fn the_first_request_of_a_trial_decides_it() {
 }
 
 #[test]
+fn after_a_trial_one_failure_is_an_accident_again() {
+    let signals = Signals::default();
+    signals.begin_trial();
+    signals.end_trial();
+    signals.request(WORK, None);
+    signals.request(WORK, Some(StatusCode::OK));
+    assert!(!is_notified(&signals.failing) && !is_notified(&signals.answered));
+}
+
+#[test]
 fn refused_credentials_are_told_whatever_the_request() {
     let signals = Signals::default();
     for path in [WORK, NOT_WORK[0]] {
