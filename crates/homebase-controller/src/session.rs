@@ -6,9 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use homebase_core::{Chain, ClusterUid};
-use homebase_fleet::session::{
-    Action, Circuit, Crds, Event, Failure, FailureReason, Permissions, Session, State, Verdict,
-};
+use homebase_fleet::session::{Action, Circuit, Crds, Event, Failure, Permissions, Session, State, Verdict};
 use homebase_kube::Category;
 use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installed, install_crds};
 use homebase_kube::identity::{FetchIdentityError, Identity, fetch_identity, fetch_version};
@@ -25,9 +23,11 @@ use crate::registrar::resource_of;
 use crate::registry::{Claim, Cluster, View};
 use crate::watching::SyncBoard;
 
+mod reasons;
 pub(crate) mod review;
 pub(crate) mod work;
 
+use reasons::reason_of;
 use review::{Schedule, review};
 use work::{CountedTask, Doubts, Work};
 
@@ -393,26 +393,5 @@ fn crds_of(outcome: Result<Installed, InstallCrdError>) -> Crds {
                 _ => Crds::Failed(message),
             }
         }
-    }
-}
-
-fn reason_of(category: Category) -> FailureReason {
-    match category {
-        Category::Dns => FailureReason::Dns,
-        Category::DestinationRefused => FailureReason::DestinationRefused,
-        Category::ConnectTimeout => FailureReason::ConnectTimeout,
-        Category::ConnectionRefused => FailureReason::ConnectionRefused,
-        Category::Tls => FailureReason::Tls,
-        Category::ResponseTimeout => FailureReason::ResponseTimeout,
-        Category::Unauthorized => FailureReason::Unauthorized,
-        Category::Forbidden => FailureReason::Forbidden,
-        Category::ConnectionLost
-        | Category::ServerError
-        | Category::Throttled
-        | Category::NotFound
-        | Category::Conflict
-        | Category::Invalid
-        | Category::Malformed
-        | Category::Other => FailureReason::ServerError,
     }
 }
