@@ -8,3 +8,4 @@ mod latency;
 mod outage;
 mod scene;
 mod steady;
+mod webhook;
