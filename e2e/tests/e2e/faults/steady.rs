@@ -7,6 +7,7 @@ use std::time::Duration;
 use homebase_api::WorkCluster;
 use homebase_testkit::{AuditMark, ControlPlane, eventually};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::json;
@@ -20,6 +21,8 @@ use crate::support::{Fleet, Identities, Metrics, NAMESPACE, SOON, hub_requests};
 /// The window in which nothing may happen: longer than every period of the hub but that of its watches (200 s) and
 /// of the times in a `WorkCluster` (300 s).
 const WINDOW: Duration = Duration::from_secs(35);
+/// An apiserver sends each watch a bookmark about once a minute.
+const BOOKMARKS: Duration = Duration::from_secs(100);
 /// From the last change until the hub has told of it.
 const SETTLED: Duration = Duration::from_secs(60);
 const CLUSTERS: [&str; 2] = ["calm", "quiet"];
@@ -46,6 +49,7 @@ async fn at_rest_nothing_is_written_and_nothing_is_asked() {
     observe(WINDOW, || async { rest.assert_no_write(&fleet) }).await;
     rest.assert_unchanged(&fleet).await;
     rest.wait_probes_only(&fleet).await;
+    rest.wait_fresh(&fleet).await;
     println!(
         "rest: resident with two clusters: {ready} KiB, {WINDOW:?} later {} KiB",
         fleet.hub().resident_kib()
@@ -70,6 +74,7 @@ async fn at_rest_nothing_is_written_and_nothing_is_asked() {
 
 /// What is there at rest, and what was sent until then.
 struct Rest {
+    began: Timestamp,
     marks: Vec<AuditMark>,
     work: Vec<Identities>,
     own: Vec<BTreeMap<String, String>>,
@@ -87,6 +92,7 @@ impl Rest {
         }
         let metrics = Metrics::of(fleet.hub()).await;
         Self {
+            began: Timestamp::now(),
             marks: fleet.planes().map(|plane| plane.audit_mark().unwrap()).collect(),
             work,
             own,
@@ -108,6 +114,26 @@ impl Rest {
         for (plane, before) in fleet.planes().zip(&self.own) {
             assert_eq!(&own_objects(plane).await, before, "on {}", plane.name());
         }
+    }
+
+    /// Nothing happens, and each watch shows all the same that it lives: the oldest sign of life is of this rest.
+    async fn wait_fresh(&self, fleet: &Fleet) {
+        eventually("every watch has brought a bookmark", BOOKMARKS, || async {
+            let metrics = Metrics::of(fleet.hub()).await;
+            let oldest = CLUSTERS.map(|cluster| {
+                let label = format!("member_cluster=\"{cluster}\"");
+                metrics.sum("homebase_member_cluster_freshness_timestamp_seconds", &[&label]).unwrap()
+            });
+            #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
+            let began = self.began.as_second() as f64;
+            if oldest.iter().all(|oldest| *oldest > began) {
+                Ok(())
+            } else {
+                Err(format!("{oldest:?}, {began}"))
+            }
+        })
+        .await
+        .unwrap();
     }
 
     /// Requests and probes are counted one after the other, so they are compared until they agree.
