@@ -21,7 +21,7 @@ use crate::publisher;
 use crate::queue::{Priority, QueueObserver, WorkQueue};
 use crate::reconcile::Workload;
 use crate::registrar;
-use crate::registration::{Convention, Registration};
+use crate::registration::{Convention, Insecure, Registration};
 use crate::registry::{Cluster, Registry};
 use crate::session::work::MAX_IN_FLIGHT;
 use crate::store::Store;
@@ -69,6 +69,8 @@ pub struct HubSettings {
     pub limits: ClientLimits,
     /// The forms in which registrations are accepted.
     pub conventions: Vec<Convention>,
+    /// Whether registrations may be insecure that ask for it.
+    pub insecure: Insecure,
 }
 
 /// What the tasks of the hub share.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use homebase_controller::registration::Convention;
+use homebase_controller::registration::{Convention, Insecure};
 use homebase_kube::client::ClientLimits;
 use homebase_kube::destination::DestinationPolicy;
 use tracing_subscriber::EnvFilter;
@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) limits: ClientLimits,
     pub(crate) take_over: Vec<String>,
     pub(crate) conventions: Vec<Convention>,
+    pub(crate) insecure: Insecure,
     pub(crate) logging: Logging,
 }
 
@@ -69,6 +70,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         http_address,
         instance,
         allow_loopback_destinations,
+        allow_insecure_registrations,
         take_over,
         accept_secrets_of,
         cluster_qps,
@@ -104,6 +106,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         limits: ClientLimits { max_in_flight: cluster_max_in_flight, requests_per_second: cluster_qps },
         take_over,
         conventions: conventions(&accept_secrets_of),
+        insecure: if allow_insecure_registrations { Insecure::IfAsked } else { Insecure::Refused },
         logging: Logging { format: log_format, filter: log_level },
     })
 }

@@ -86,6 +86,7 @@ fn start() -> Setting {
         destinations: DestinationPolicy::default(),
         limits: ClientLimits { max_in_flight: 1, requests_per_second: 1 },
         conventions: Vec::new(),
+        insecure: crate::registration::Insecure::Refused,
     };
     let hub = Hub::new(settings, Arc::new(NoWorkload), metrics.clone(), &mut figures);
     let queue = Arc::new(WorkQueue::new(metrics as Arc<dyn crate::queue::QueueObserver<WorkKey>>));
