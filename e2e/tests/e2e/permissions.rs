@@ -3,5 +3,5 @@
 //! they are what the shipped file says.
 
 mod comparison;
-mod least;
-mod role;
+pub(crate) mod least;
+pub(crate) mod role;

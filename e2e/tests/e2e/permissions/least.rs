@@ -23,7 +23,7 @@ fn sample(file: &str) -> Value {
 }
 
 /// How many requests, reads too, the apiserver has not allowed since it began.
-async fn refused(plane: &ControlPlane) -> f64 {
+pub(crate) async fn refused(plane: &ControlPlane) -> f64 {
     let page = plane.kubectl_ok(&["get", "--raw", "/metrics"]).await.unwrap();
     let attempts: Vec<(&str, f64)> = page
         .lines()

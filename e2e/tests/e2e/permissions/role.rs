@@ -13,7 +13,7 @@ use crate::support::{FIELD_MANAGER, NAMESPACE, SOON, account};
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The rules of the role as it is shipped.
-pub(super) fn shipped() -> Vec<PolicyRule> {
+pub(crate) fn shipped() -> Vec<PolicyRule> {
     let text = std::fs::read_to_string(workspace_root().join("deploy/rbac/work-cluster.yaml")).unwrap();
     let role: ClusterRole = serde_saphyr::from_str(&text).unwrap();
     role.rules.unwrap()
@@ -31,7 +31,7 @@ pub(super) async fn set_role(plane: &ControlPlane, name: &str, rules: &[PolicyRu
 
 /// A kubeconfig of an account that has a role with these rules and nothing else. It is returned when the apiserver
 /// knows of the role, so that no answer is that of a moment before.
-pub(super) async fn kubeconfig_with(plane: &ControlPlane, role: &str, rules: &[PolicyRule]) -> String {
+pub(crate) async fn kubeconfig_with(plane: &ControlPlane, role: &str, rules: &[PolicyRule]) -> String {
     set_role(plane, role, rules).await;
     let account = format!("{}-{role}", account(plane));
     let text =
