@@ -116,7 +116,7 @@ async fn examine(subject: &Subject, destinations: DestinationPolicy, report: &mu
             return report.skip_to_freshness("there is no connection");
         }
     };
-    let contact = contact::first(&client).await;
+    let contact = contact::first(&client, kubeconfig.trust()).await;
     let answered = report.add_step(contact.tls) & report.add_step(contact.server);
     if let Some(clock) = contact.clock {
         report.add(clock);
