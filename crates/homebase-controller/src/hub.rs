@@ -22,7 +22,7 @@ use crate::publisher;
 use crate::queue::{Priority, QueueObserver, WorkQueue};
 use crate::reconcile::Workload;
 use crate::registrar::{self, Rereads};
-use crate::registration::{Convention, Registration};
+use crate::registration::{Convention, Insecure, Registration};
 use crate::registry::{Cluster, Registry};
 use crate::session::work::MAX_IN_FLIGHT;
 use crate::store::Store;
@@ -72,6 +72,8 @@ pub struct HubSettings {
     pub conventions: Vec<Convention>,
     /// The share of the fleet, in percent, that must be lost at once for nothing to be deleted anywhere; 0 for never.
     pub fleet_brake: u8,
+    /// Whether registrations may be insecure that ask for it.
+    pub insecure: Insecure,
 }
 
 /// What the tasks of the hub share.

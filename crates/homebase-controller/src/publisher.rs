@@ -225,7 +225,11 @@ impl Publisher {
             let secret_key = ObjectKey::new(&key.namespace, name);
             let secret: Option<Secret> = apply::fetch(&self.home, &secret_key).await?;
             let still_registers = secret.is_some_and(|secret| {
-                let read = crate::registration::read_first(&self.hub.settings.conventions, &secret);
+                let read = crate::registration::read_first(
+                    &self.hub.settings.conventions,
+                    &secret,
+                    self.hub.settings.insecure,
+                );
                 let names = |one: &Registration| one.id.as_ref().is_ok_and(|id| id.as_str() == key.name);
                 secret.uid() == published.secret_uid && read.iter().any(names)
             });

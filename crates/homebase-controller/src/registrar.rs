@@ -10,7 +10,7 @@ use futures::stream::FuturesUnordered;
 use homebase_core::{Chain, ClusterId, ClusterUid, ObjectKey};
 use homebase_fleet::findings::Unusable;
 use homebase_fleet::session::Session;
-use homebase_kube::client::{BuildClientError, build_client, config_of};
+use homebase_kube::client::{BuildClientError, build_registered_client};
 use homebase_kube::event::{Events, Severity};
 use homebase_kube::observe::Observer;
 use homebase_kube::rotating::ClientSlot;
@@ -27,7 +27,7 @@ use tracing::Instrument as _;
 
 use crate::hub::{BEAT, Hub, Loop};
 use crate::metrics::RegistrationEvent;
-use crate::registration::{self, Convention, Registration};
+use crate::registration::{self, Convention, Insecure, Registration};
 use crate::registry::{Cluster, View};
 use crate::session::{self, Terms};
 use crate::store::Store;
@@ -84,7 +84,9 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
         .registrations
         .iter()
         .map(|(convention, store)| {
-            let feed = Feed { convention: *convention, store: store.clone(), changed: changed.clone() };
+            let insecure = hub.settings.insecure;
+            let (convention, store) = (*convention, store.clone());
+            let feed = Feed { convention, insecure, store, changed: changed.clone() };
             let secrets: Api<Secret> = Api::namespaced(home.clone(), &hub.settings.namespace);
             let stream = watcher(secrets, watch_config().labels(&convention.selector()));
             run_watch(stream, feed, fastrand::f64, tokio::time::sleep)
@@ -141,14 +143,15 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
 
 struct Feed {
     convention: Convention,
+    insecure: Insecure,
     store: Store<Vec<Registration>>,
     changed: Arc<Notify>,
 }
 
 impl Listener<Secret> for Feed {
     fn event(&mut self, event: Event<Secret>) {
-        let convention = self.convention;
-        self.store.on(event, |secret| registration::read(convention, secret));
+        let (convention, insecure) = (self.convention, self.insecure);
+        self.store.on(event, |secret| registration::read(convention, secret, insecure));
         self.changed.notify_one();
     }
 
@@ -277,13 +280,14 @@ impl Registrar {
                 let pinned = registration.preferences.expected_uid.clone();
                 let pinned = pinned.or_else(|| self.pinned(&id, &registration));
                 let crd_policy = registration.preferences.crd_policy;
+                let namespaces = registration.preferences.namespaces.clone();
                 let span = tracing::info_span!("session", cluster = %id);
                 let slot = ClientSlot::new(prepared.client);
                 let run = session::run(
                     self.hub.clone(),
                     cluster.clone(),
                     slot.client(),
-                    Terms { pinned, crd_policy },
+                    Terms { pinned, crd_policy, namespaces },
                     cancel.clone(),
                 );
                 let task = self.sessions.spawn(run.instrument(span));
@@ -298,7 +302,8 @@ impl Registrar {
             }
         };
         cluster.show(|shown| {
-            shown.faults.clone_from(&registration.preferences.faults);
+            shown.faults = registration.remarks();
+            shown.restricted_to = registration.restricted_to();
             shown.validity = registration.validity();
         });
         self.hub.registry.insert(cluster.clone());
@@ -311,8 +316,8 @@ impl Registrar {
         let observer = Arc::new(ClusterObserver::new(self.hub.metrics.clone()));
         let settings = &self.hub.settings;
         let limits = registration.preferences.limits.over(settings.limits);
-        let client = config_of(kubeconfig)
-            .and_then(|config| build_client(&config, settings.destinations, limits, observer.clone()));
+        let client =
+            build_registered_client(kubeconfig, None, settings.destinations, limits, observer.clone());
         match client {
             Ok(client) => Ok(Prepared { client, observer }),
             Err(error) => {

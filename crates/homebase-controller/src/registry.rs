@@ -104,6 +104,8 @@ pub struct Shown {
     pub rejected_rotation: Option<String>,
     /// Settings of the registration that cannot be carried out as they are, in words.
     pub faults: Vec<String>,
+    /// The namespaces in which it is worked on, in words; none when that is everywhere.
+    pub restricted_to: Option<String>,
     /// In which time its credentials can be used, as they say themselves.
     pub validity: Validity,
 }

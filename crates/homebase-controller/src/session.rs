@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use homebase_core::{Chain, ClusterUid};
+use homebase_core::{Chain, ClusterUid, Namespaces};
 use homebase_fleet::session::{Action, Circuit, Crds, Event, Failure, Permissions, Session, State, Verdict};
 use homebase_kube::Category;
 use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installed, install_crds};
@@ -49,6 +49,8 @@ pub(crate) struct Terms {
     pub(crate) pinned: Option<ClusterUid>,
     /// What may be done about its CRDs.
     pub(crate) crd_policy: CrdPolicy,
+    /// Where it is worked on.
+    pub(crate) namespaces: Arc<Namespaces>,
 }
 
 /// Everything that one session holds.
@@ -61,6 +63,7 @@ pub(crate) struct Driver {
     /// Whether this session was the first contact.
     pinned_here: bool,
     crd_policy: CrdPolicy,
+    namespaces: Arc<Namespaces>,
     session: Session,
     operations: JoinSet<Done>,
     probing: bool,
@@ -80,7 +83,7 @@ pub(crate) async fn run(
     terms: Terms,
     cancel: CancellationToken,
 ) {
-    let Terms { pinned, crd_policy } = terms;
+    let Terms { pinned, crd_policy, namespaces } = terms;
     let counted = CountedTask::new(cluster.clone());
     let (session, actions) = Session::start(Timestamp::now());
     let mut driver = Driver {
@@ -90,6 +93,7 @@ pub(crate) async fn run(
         pinned,
         pinned_here: false,
         crd_policy,
+        namespaces,
         session,
         operations: JoinSet::new(),
         probing: false,
@@ -197,8 +201,8 @@ impl Driver {
                     // What the work before doubted last is no doubt about this one.
                     self.doubts = Doubts::default();
                     self.cluster.signals.freshness().clear();
-                    self.work =
-                        Some(Work::start(&self.hub, &self.cluster, self.client.clone(), &self.doubts));
+                    let (client, namespaces) = (self.client.clone(), &self.namespaces);
+                    self.work = Some(Work::start(&self.hub, &self.cluster, client, namespaces, &self.doubts));
                 }
                 Action::ResumeWork => {
                     self.cluster.signals.end_trial();
@@ -322,7 +326,9 @@ impl Driver {
                 }
                 if verdict.is_trusted() && self.reviews.begin(self.work.is_none()) {
                     let (client, needs) = (self.client.clone(), self.hub.workload.needs());
-                    self.operations.spawn(async move { Done::Review(review(&client, needs).await) });
+                    let namespaces = self.namespaces.clone();
+                    self.operations
+                        .spawn(async move { Done::Review(review(&client, needs, &namespaces).await) });
                 }
                 Event::Answered { uid, verdict, latency }
             }

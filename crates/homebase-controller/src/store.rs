@@ -1,5 +1,5 @@
-//! What one session knows of one kind of object: a compact view of each, kept true by a watch. It asks
-//! nobody, and while it is not in sync its silence means nothing.
+//! What one session knows of one kind of object: a compact view of each, kept true by one watch of all namespaces, or
+//! by one for each namespace of a list. It asks nobody, and while it is not in sync its silence means nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,20 +11,30 @@ use kube::runtime::watcher::Event;
 #[cfg(test)]
 mod tests;
 
+/// The scope of a watch of everything.
+const EVERYWHERE: &str = "";
+
 struct Entry<V> {
     resource_version: String,
-    /// The listing, counted from the first one, since which this is known.
+    /// The listing of its scope, counted from the first one, since which this is known.
     epoch: u64,
     view: V,
 }
 
-struct Inner<V> {
-    entries: BTreeMap<ObjectKey, Entry<V>>,
+/// What one watch covers: everything, or one namespace.
+#[derive(Default)]
+struct Scope {
     /// Names seen since a listing began; none while no listing runs.
     listing: Option<BTreeSet<ObjectKey>>,
     /// How many listings have begun.
     epoch: u64,
     synced: bool,
+}
+
+struct Inner<V> {
+    entries: BTreeMap<ObjectKey, Entry<V>>,
+    /// By namespace, or `EVERYWHERE` alone.
+    scopes: BTreeMap<String, Scope>,
 }
 
 /// A change that a watch brought.
@@ -53,7 +63,7 @@ impl<V> Clone for Store<V> {
 
 impl<V> Default for Store<V> {
     fn default() -> Self {
-        let inner = Inner { entries: BTreeMap::new(), listing: None, epoch: 0, synced: false };
+        let inner = Inner { entries: BTreeMap::new(), scopes: BTreeMap::new() };
         Self { inner: Arc::new(RwLock::new(inner)) }
     }
 }
@@ -67,39 +77,73 @@ impl<V: Clone + PartialEq> Store<V> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an event of the watch; `view` says what to keep of an object. Returns what really changed.
+    /// Says that a watch of each of these namespaces is going to feed the store, before the first of them does: it is
+    /// not in sync before all of them have listed.
+    pub fn expect<'a>(&self, namespaces: impl IntoIterator<Item = &'a str>) {
+        let mut inner = self.write();
+        for namespace in namespaces {
+            inner.scopes.entry(namespace.to_owned()).or_default();
+        }
+    }
+
+    /// Takes an event of a watch of all namespaces; `view` says what to keep of an object. Returns what really changed.
     pub fn on<K: Resource<DynamicType = ()>>(
         &self,
         event: Event<K>,
         view: impl Fn(&K) -> V,
     ) -> Vec<Change<V>> {
+        self.on_in(EVERYWHERE, event, view)
+    }
+
+    /// The same of a watch of one namespace, which says nothing about any other: an object that is not in it is not
+    /// taken.
+    pub fn on_in<K: Resource<DynamicType = ()>>(
+        &self,
+        namespace: &str,
+        event: Event<K>,
+        view: impl Fn(&K) -> V,
+    ) -> Vec<Change<V>> {
         let mut inner = self.write();
+        let key_of = |object: &K| {
+            let key = homebase_kube::apply::key_of(object);
+            (namespace == EVERYWHERE || key.namespace == namespace).then_some(key)
+        };
         match event {
             Event::Init => {
-                inner.listing = Some(BTreeSet::new());
-                inner.epoch += 1;
+                let scope = inner.scope(namespace);
+                scope.listing = Some(BTreeSet::new());
+                scope.epoch += 1;
                 Vec::new()
             }
             Event::InitApply(object) => {
-                let key = homebase_kube::apply::key_of(&object);
-                if let Some(listing) = &mut inner.listing {
+                let Some(key) = key_of(&object) else { return Vec::new() };
+                if let Some(listing) = &mut inner.scope(namespace).listing {
                     listing.insert(key.clone());
                 }
                 inner.insert(key, &object, view, true).into_iter().collect()
             }
             Event::InitDone => {
-                let listing = inner.listing.take().unwrap_or_default();
-                inner.synced = true;
-                let gone: Vec<_> =
-                    inner.entries.keys().filter(|key| !listing.contains(*key)).cloned().collect();
+                let scope = inner.scope(namespace);
+                let listing = scope.listing.take().unwrap_or_default();
+                scope.synced = true;
+                let is_covered = |key: &&ObjectKey| namespace == EVERYWHERE || key.namespace == namespace;
+                let gone: Vec<_> = inner
+                    .entries
+                    .range(ObjectKey::new(namespace, "")..)
+                    .map(|(key, _)| key)
+                    .take_while(is_covered)
+                    .filter(|key| !listing.contains(*key))
+                    .cloned()
+                    .collect();
                 gone.into_iter().filter_map(|key| inner.remove(key, true)).collect()
             }
             Event::Apply(object) => {
-                let key = homebase_kube::apply::key_of(&object);
+                let Some(key) = key_of(&object) else { return Vec::new() };
                 inner.insert(key, &object, view, false).into_iter().collect()
             }
             Event::Delete(object) => {
-                inner.remove(homebase_kube::apply::key_of(&object), false).into_iter().collect()
+                let Some(key) = key_of(&object) else { return Vec::new() };
+                inner.remove(key, false).into_iter().collect()
             }
         }
     }
@@ -141,13 +185,24 @@ impl<V: Clone + PartialEq> Store<V> {
         self.read().entries.iter().map(|(key, entry)| (key, &entry.view)).fold(start, step)
     }
 
-    /// Whether a whole listing has been taken in: only then does absence mean anything.
+    /// Whether a whole listing of each watch has been taken in: only then does absence mean anything.
     pub fn is_synced(&self) -> bool {
-        self.read().synced
+        let inner = self.read();
+        !inner.scopes.is_empty() && inner.scopes.values().all(|scope| scope.synced)
     }
 }
 
 impl<V: Clone + PartialEq> Inner<V> {
+    fn scope(&mut self, namespace: &str) -> &mut Scope {
+        self.scopes.entry(namespace.to_owned()).or_default()
+    }
+
+    /// The listing that is the latest where an object is.
+    fn epoch_at(&self, namespace: &str) -> u64 {
+        let scope = self.scopes.get(EVERYWHERE).or_else(|| self.scopes.get(namespace));
+        scope.map_or(0, |scope| scope.epoch)
+    }
+
     fn insert<K: Resource<DynamicType = ()>>(
         &mut self,
         key: ObjectKey,
@@ -156,16 +211,15 @@ impl<V: Clone + PartialEq> Inner<V> {
         listed: bool,
     ) -> Option<Change<V>> {
         let resource_version = object.meta().resource_version.clone().unwrap_or_default();
-        let before = self.entries.get(&key);
+        let (epoch, before) = (self.epoch_at(&key.namespace), self.entries.get(&key));
         // A new listing is the truth even where its versions are lower: etcd may have been restored.
-        let is_late = |known: &Entry<V>| {
-            known.epoch == self.epoch && is_older(&resource_version, &known.resource_version)
-        };
+        let is_late =
+            |known: &Entry<V>| known.epoch == epoch && is_older(&resource_version, &known.resource_version);
         if before.is_some_and(is_late) {
             return None;
         }
         let after = view(object);
-        let entry = Entry { resource_version, epoch: self.epoch, view: after.clone() };
+        let entry = Entry { resource_version, epoch, view: after.clone() };
         let before = self.entries.insert(key.clone(), entry);
         let before = before.map(|entry| entry.view);
         (before.as_ref() != Some(&after)).then_some(Change { key, before, after: Some(after), listed })

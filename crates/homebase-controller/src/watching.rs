@@ -2,12 +2,15 @@
 //! fails is told here; it stops no other.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::Stream;
+use homebase_core::{NamespaceName, Namespaces};
 use homebase_kube::error::Category;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
+use kube::core::NamespaceResourceScope;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use tokio::sync::{Notify, watch};
@@ -24,6 +27,25 @@ mod tests;
 const FAILURE_MEMORY: Duration = Duration::from_secs(30);
 /// Failures in a row after which a watch counts as broken: apiservers end watches now and then.
 const FAILURES_UNTIL_BROKEN: u32 = 3;
+/// As many watches as are named in words, which end up in a condition; the rest is counted.
+const MAX_NAMED: usize = 12;
+
+/// What one watch is of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    kind: &'static str,
+    /// None for all namespaces.
+    namespace: Option<NamespaceName>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} in {namespace}", self.kind),
+            None => f.write_str(self.kind),
+        }
+    }
+}
 
 #[derive(Default)]
 struct Progress {
@@ -35,15 +57,15 @@ struct Progress {
 /// Which watches of a cluster have listed what there is, and which fail.
 #[derive(Default)]
 pub struct SyncBoard {
-    progress: Mutex<BTreeMap<&'static str, Progress>>,
+    progress: Mutex<BTreeMap<Place, Progress>>,
     /// Notified when something changed.
     pub changed: Notify,
 }
 
 impl SyncBoard {
-    fn update(&self, kind: &'static str, change: impl FnOnce(&mut Progress)) {
+    fn update(&self, place: &Place, change: impl FnOnce(&mut Progress)) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        change(progress.entry(kind).or_default());
+        change(progress.entry(place.clone()).or_default());
         drop(progress);
         self.changed.notify_one();
     }
@@ -66,11 +88,15 @@ impl SyncBoard {
         self.changed.notify_one();
     }
 
-    /// In words, which kinds are not in sync; none when all are.
+    /// In words, which watches are not in sync; none when all are.
     pub fn missing(&self) -> Option<String> {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing: Vec<String> =
-            progress.iter().filter_map(|(kind, progress)| progress.describe(kind)).collect();
+        let mut missing: Vec<String> =
+            progress.iter().filter_map(|(place, progress)| progress.describe(place)).collect();
+        if missing.len() > MAX_NAMED {
+            let more = missing.split_off(MAX_NAMED).len();
+            missing.push(format!("and {more} more"));
+        }
         (!missing.is_empty()).then(|| missing.join(", "))
     }
 
@@ -81,13 +107,13 @@ impl SyncBoard {
 }
 
 impl Progress {
-    fn describe(&self, kind: &str) -> Option<String> {
+    fn describe(&self, place: &Place) -> Option<String> {
         let failing = self.last_failure.filter(|(since, _)| since.elapsed() < FAILURE_MEMORY);
         match failing {
             Some((_, category)) if !self.listed || self.failures >= FAILURES_UNTIL_BROKEN => {
-                Some(format!("{kind} ({})", category.as_str()))
+                Some(format!("{place} ({})", category.as_str()))
             }
-            _ if !self.listed => Some(kind.to_owned()),
+            _ if !self.listed => Some(place.to_string()),
             _ => None,
         }
     }
@@ -96,6 +122,8 @@ impl Progress {
 /// Starts watches on one cluster.
 #[derive(Clone)]
 pub struct Watching {
+    /// Where objects are watched, and nowhere else.
+    pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) board: Arc<SyncBoard>,
     pub(crate) reachable: watch::Receiver<bool>,
     /// Notified when a watch fails in a way that makes one doubt the cluster.
@@ -105,19 +133,19 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// A watch of objects, narrowed by a label selector, that feeds a store. With `PartialObjectMeta` for the
-    /// kind it asks for their metadata only.
+    /// Watches of objects, narrowed by a label selector, that feed a store: one of all namespaces, or one for each of
+    /// those that the cluster is restricted to. With `PartialObjectMeta` for the kind they ask for metadata only.
     pub fn objects<K, V>(
         &self,
         client: &Client,
         kind: &'static str,
         selector: Option<&str>,
-        store: Store<V>,
+        store: &Store<V>,
         view: fn(&K) -> V,
-        on_change: impl FnMut(Vec<Change<V>>) + Send + 'static,
-    ) -> Watch
+        on_change: impl FnMut(Vec<Change<V>>) + Clone + Send + 'static,
+    ) -> Vec<Watch>
     where
-        K: Resource<DynamicType = ()>
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
             + std::fmt::Debug
             + serde::de::DeserializeOwned
@@ -125,13 +153,25 @@ impl Watching {
             + 'static,
         V: Clone + PartialEq + Send + Sync + 'static,
     {
-        let stream = watcher(Api::<K>::all(client.clone()), config(selector));
-        self.feed(kind, stream, store, view, on_change)
+        // Before any of them runs: the store is in sync when the last of them has listed.
+        store.expect(self.namespaces.names().map(NamespaceName::as_str));
+        let watch = |namespace: Option<&NamespaceName>| {
+            let api = match namespace {
+                Some(namespace) => Api::<K>::namespaced(client.clone(), namespace.as_str()),
+                None => Api::<K>::all(client.clone()),
+            };
+            let place = Place { kind, namespace: namespace.cloned() };
+            self.feed(place, watcher(api, config(selector)), store.clone(), view, on_change.clone())
+        };
+        match self.namespaces.as_ref() {
+            Namespaces::All => vec![watch(None)],
+            Namespaces::Only(names) => names.iter().map(|name| watch(Some(name))).collect(),
+        }
     }
 
     fn feed<K, V>(
         &self,
-        kind: &'static str,
+        place: Place,
         stream: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
         store: Store<V>,
         view: fn(&K) -> V,
@@ -141,8 +181,9 @@ impl Watching {
         K: Resource<DynamicType = ()> + std::fmt::Debug + Send + 'static,
         V: Clone + PartialEq + Send + Sync + 'static,
     {
-        self.board.update(kind, |_| {});
-        let feed = Feed { watching: self.clone(), kind, store, view, on_change, failing: false };
+        self.board.update(&place, |_| {});
+        let kind = place.kind;
+        let feed = Feed { watching: self.clone(), place, store, view, on_change, failing: false };
         let reachable = self.reachable.clone();
         let pause = move |delay| until_ready(delay, reachable.clone());
         Watch { kind, run: Box::pin(run_watch(stream, feed, fastrand::f64, pause)) }
@@ -172,7 +213,7 @@ fn config(selector: Option<&str>) -> watcher::Config {
 
 struct Feed<K, V, F> {
     watching: Watching,
-    kind: &'static str,
+    place: Place,
     store: Store<V>,
     view: fn(&K) -> V,
     on_change: F,
@@ -189,11 +230,14 @@ where
         let listed = matches!(event, Event::InitDone);
         // kube's watcher says `Init` before it asks for the listing, so it is no sign of health.
         if !matches!(event, Event::Init) && std::mem::take(&mut self.failing) {
-            self.watching.board.update(self.kind, |progress| progress.failures = 0);
+            self.watching.board.update(&self.place, |progress| progress.failures = 0);
         }
-        let changes = self.store.on(event, self.view);
+        let changes = match &self.place.namespace {
+            Some(namespace) => self.store.on_in(namespace.as_str(), event, self.view),
+            None => self.store.on(event, self.view),
+        };
         if listed {
-            self.watching.board.update(self.kind, |progress| {
+            self.watching.board.update(&self.place, |progress| {
                 *progress = Progress { listed: true, ..Progress::default() };
             });
         }
@@ -205,8 +249,8 @@ where
 
     fn failure(&mut self, category: Category, message: &str) {
         self.failing = true;
-        tracing::debug!(kind = self.kind, category = category.as_str(), error = message, "watch failed");
-        self.watching.board.update(self.kind, |progress| {
+        tracing::debug!(watch = %self.place, category = category.as_str(), error = message, "watch failed");
+        self.watching.board.update(&self.place, |progress| {
             progress.failures = progress.failures.saturating_add(1);
             progress.last_failure = Some((Instant::now(), category));
         });

@@ -7,10 +7,12 @@ pub mod backoff;
 pub mod chain;
 pub mod fingerprint;
 pub mod name;
+pub mod namespaces;
 pub mod retry;
 
 pub use backoff::Backoff;
 pub use chain::Chain;
 pub use fingerprint::Fingerprint;
 pub use name::{ClusterId, ClusterUid, InvalidName, ObjectKey};
+pub use namespaces::{NamespaceName, Namespaces};
 pub use retry::Retry;

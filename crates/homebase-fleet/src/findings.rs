@@ -71,13 +71,15 @@ pub struct Registered<'a> {
     pub rejected_rotation: Option<&'a str>,
     /// Settings that cannot be carried out as they are.
     pub faults: &'a [String],
+    /// The namespaces in which it is worked on, in words; none when that is everywhere.
+    pub restricted_to: Option<&'a str>,
     /// When the credentials expire, and what that means now.
     pub expiry: Option<(ExpiryState, Timestamp)>,
 }
 
 /// The conditions of a cluster that has a session. What was never found out has no condition.
 pub fn of_session(session: &Session, registered: Registered<'_>, generation: i64) -> Vec<NewCondition> {
-    let Registered { rejected_rotation, faults, expiry } = registered;
+    let Registered { rejected_rotation, faults, restricted_to, expiry } = registered;
     let lost = is_lost(session);
     let mut ready = ready(session);
     if !faults.is_empty() {
@@ -92,7 +94,11 @@ pub fn of_session(session: &Session, registered: Registered<'_>, generation: i64
     if session.verdict().is_some_and(Verdict::is_trusted) {
         conditions.extend(permissions(session).map(|finding| finding.aged(lost).condition(generation)));
         conditions.push(crds(session).aged(lost).condition(generation));
-        conditions.push(synced(session).aged(lost).condition(generation));
+        let mut synced = synced(session);
+        if let Some(namespaces) = restricted_to {
+            synced.message = format!("{}; worked on in {namespaces} only", synced.message);
+        }
+        conditions.push(synced.aged(lost).condition(generation));
     }
     conditions
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use homebase_core::Namespaces;
+use homebase_kubeconfig::{SanitizedKubeconfig, Trust};
 use http::{HeaderValue, Uri, header};
-use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
 use kube::{Client, Config};
@@ -22,10 +24,13 @@ use crate::destination::{CheckedResolver, DestinationPolicy, RefuseDestination};
 use crate::observe::{ObserveLayer, Observer};
 
 mod credentials;
+mod lanes;
+mod proxy;
 #[cfg(test)]
 mod tests;
 
 pub use credentials::config_of;
+use lanes::Lanes;
 
 /// TCP and TLS together: a cluster on the other side of the world answers within one second. Shorter than the
 /// timeout of a probe, so that a probe can tell a connection that was never made from an answer that never came.
@@ -82,34 +87,94 @@ pub enum BuildClientError {
     SetUpCredentials,
 }
 
-/// Builds the client of one cluster from a configuration that was filled field by field.
+/// Builds the client of one cluster from a configuration that was filled field by field: over TLS and without a proxy,
+/// whatever the configuration says of one.
 pub fn build_client(
     config: &Config,
     destinations: DestinationPolicy,
     limits: ClientLimits,
     observer: Arc<dyn Observer>,
 ) -> Result<Client, BuildClientError> {
+    if config.cluster_url.scheme() != Some(&http::uri::Scheme::HTTPS) {
+        return Err(BuildClientError::RefuseInsecure);
+    }
     check_literal_address(&config.cluster_url, destinations)?;
-    let tls = config.rustls_client_config().map_err(|_| BuildClientError::SetUpTls)?;
+    let connector = ConnectDeadline { inner: over_tls(config, tcp(destinations))? };
+    assemble(config, limits, observer, 0, &connector)
+}
+
+/// Builds the client of a registered cluster, in the way that its kubeconfig says: the sanitizer has let through what
+/// of it the hub's settings allow. `user_agent` is what the apiserver logs, if not the hub's name.
+pub fn build_registered_client(
+    kubeconfig: &SanitizedKubeconfig,
+    user_agent: Option<HeaderValue>,
+    destinations: DestinationPolicy,
+    limits: ClientLimits,
+    observer: Arc<dyn Observer>,
+) -> Result<Client, BuildClientError> {
+    let mut config = config_of(kubeconfig)?;
+    if let Some(user_agent) = user_agent {
+        config.headers = vec![(header::USER_AGENT, user_agent)];
+    }
+    check_literal_address(&config.cluster_url, destinations)?;
+    let lanes = Namespaces::MAX;
+    if let Some(url) = kubeconfig.proxy() {
+        let url: Uri = url.url().parse().map_err(|_| BuildClientError::ParseServer)?;
+        check_literal_address(&url, destinations)?;
+        let tunnel = proxy::tunnel(&url, &config, tcp(destinations))?;
+        let connector = ConnectDeadline { inner: over_tls(&config, tunnel)? };
+        return assemble(&config, limits, observer, lanes, &connector);
+    }
+    if *kubeconfig.trust() == Trust::Plaintext {
+        let connector = ConnectDeadline { inner: tcp(destinations) };
+        return assemble(&config, limits, observer, lanes, &connector);
+    }
+    let connector = ConnectDeadline { inner: over_tls(&config, tcp(destinations))? };
+    assemble(&config, limits, observer, lanes, &connector)
+}
+
+/// TCP to addresses that the policy allows.
+fn tcp(destinations: DestinationPolicy) -> Tcp {
     let mut tcp = HttpConnector::new_with_resolver(CheckedResolver::new(destinations));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
+    tcp
+}
+
+type Tcp = HttpConnector<CheckedResolver>;
+
+/// TLS, and nothing else, over a connection.
+fn over_tls<T>(config: &Config, inner: T) -> Result<HttpsConnector<T>, BuildClientError> {
+    let tls = config.rustls_client_config().map_err(|_| BuildClientError::SetUpTls)?;
     let mut builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_only();
     if let Some(name) = &config.tls_server_name {
         let name = name.clone().try_into().map_err(|_| BuildClientError::ParseServerName)?;
         builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
     }
-    let connector = ConnectDeadline { inner: builder.enable_all_versions().wrap_connector(tcp) };
+    Ok(builder.enable_all_versions().wrap_connector(inner))
+}
 
-    let http: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .http1_read_buf_exact_size(HTTP1_BUFFER)
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .http2_keep_alive_timeout(PING_TIMEOUT)
-        .build(connector);
+fn assemble<C>(
+    config: &Config,
+    limits: ClientLimits,
+    observer: Arc<dyn Observer>,
+    namespaces: usize,
+    connector: &C,
+) -> Result<Client, BuildClientError>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let lanes = Lanes::new(namespaces, || {
+        legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .http1_read_buf_exact_size(HTTP1_BUFFER)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .build::<_, Body>(connector.clone())
+    });
 
     let auth = config.auth_layer().map_err(|_| BuildClientError::SetUpCredentials)?;
     let headers = config.extra_headers_layer().map_err(|_| BuildClientError::SetUpCredentials)?;
@@ -123,7 +188,7 @@ pub fn build_client(
         .option_layer(auth)
         .layer(headers)
         .map_err(BoxError::from)
-        .service(http);
+        .service(lanes);
     Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
 }
 

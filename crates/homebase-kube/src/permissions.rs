@@ -14,9 +14,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{Missing, Verdict, compare};
+pub use compare::{Missing, Verdict, compare, compare_in};
 pub use home::HOME_NEEDS;
-pub use review::{FetchRulesError, NO_NAMESPACE, Rules, fetch_rules};
+pub use review::{FetchRulesError, Granted, NO_NAMESPACE, Rules, fetch_granted, fetch_rules};
 pub use table::NEEDS;
 
 /// What a request is about.

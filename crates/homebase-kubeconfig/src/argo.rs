@@ -3,13 +3,13 @@
 
 use homebase_core::ClusterId;
 
-use crate::config::SanitizedKubeconfig;
+use crate::config::{SanitizedKubeconfig, Way};
 use crate::credentials::{CredentialFields, Credentials, read_credentials};
 use crate::document::{self, Node};
 use crate::faults::{Faults, Refused};
 use crate::policy::{MAX_SERVER_BYTES, Policy};
 use crate::rejection::{Path, Rejection, RejectionKind};
-use crate::server::{Server, parse_url};
+use crate::server::{Server, check_way, parse_url, read_proxy};
 use crate::shape::{self, Fields};
 use crate::trust::{Tls, TlsFields, read_tls};
 
@@ -20,6 +20,7 @@ const TOKEN: &str = "bearerToken";
 const TLS: &str = "tlsClientConfig";
 const CERTIFICATE: &str = "certData";
 const KEY: &str = "keyData";
+const PROXY: &str = "proxyUrl";
 
 const TLS_FIELDS: TlsFields = TlsFields {
     authorities: "caData",
@@ -32,10 +33,10 @@ const TLS_FIELDS: TlsFields = TlsFields {
 /// Reads the keys `name`, `server` and `config` of an Argo CD cluster Secret and keeps what `policy` allows:
 /// the same policy, limits and result as for a kubeconfig (see [`sanitize`](crate::sanitize)).
 ///
-/// Accepted in `config`: `bearerToken`, and in `tlsClientConfig` `insecure` (only if the policy allows it),
-/// `serverName`, `caData`, `certData` and `keyData`. `disableCompression` is known to be harmless and is
-/// ignored. Refused by name: `username`, `password`, `awsAuthConfig`, `execProviderConfig` and `proxyUrl`;
-/// any other field is refused too. `name` must be a valid [`ClusterId`]; it is checked here so that all
+/// Accepted in `config`: `bearerToken`, `proxyUrl` (only if the policy allows it), and in `tlsClientConfig`
+/// `insecure` (likewise), `serverName`, `caData`, `certData` and `keyData`. `disableCompression` is known to be
+/// harmless and is ignored. Refused by name: `username`, `password`, `awsAuthConfig` and `execProviderConfig`; any
+/// other field is refused too. `name` must be a valid [`ClusterId`]; it is checked here so that all
 /// that is wrong with a Secret is said at once, and is no part of the result.
 ///
 /// Argo CD finds fields whatever their case and takes the last of two; here both are faults.
@@ -92,11 +93,13 @@ fn parse_config(config: &[u8]) -> Result<Node, RejectionKind> {
 }
 
 struct Config {
+    proxy: Option<Server>,
     tls: Tls,
     credentials: Credentials,
 }
 
 fn read_config(fields: &Fields<'_>, policy: &Policy, faults: &mut Faults) -> Result<Config, Refused> {
+    let proxy = read_proxy(fields, PROXY, policy, faults);
     let path = fields.path(TLS);
     let tls_fields = match fields.get(TLS) {
         Some(node) => shape::ARGO_TLS.open(node, &path, faults),
@@ -114,12 +117,12 @@ fn read_config(fields: &Fields<'_>, policy: &Policy, faults: &mut Faults) -> Res
         let fix = "add a `bearerToken`, or `certData` with `keyData`";
         credentials.ok_or_else(|| faults.add(fields.path(TOKEN), RejectionKind::Missing { fix }))
     });
-    compression.and(Ok(Config { tls: tls?, credentials: credentials? }))
+    compression.and(Ok(Config { proxy: proxy?, tls: tls?, credentials: credentials? }))
 }
 
 fn assemble(
     server: Server,
-    Config { tls, credentials }: Config,
+    Config { proxy, tls, credentials }: Config,
     policy: &Policy,
     root: &Path,
     faults: &mut Faults,
@@ -128,5 +131,6 @@ fn assemble(
     let trust =
         tls.trust(&server, policy).map_err(|kind| faults.add(path.field(TLS_FIELDS.authorities), kind))?;
     credentials.check_transport(&server).map_err(|kind| faults.add(path.field(CERTIFICATE), kind))?;
-    Ok(SanitizedKubeconfig::new(server, trust, tls.server_name, credentials, None))
+    check_way(&server, proxy.as_ref()).map_err(|kind| faults.add(root.field(PROXY), kind))?;
+    Ok(SanitizedKubeconfig::new(Way { server, proxy }, trust, tls.server_name, credentials, None))
 }

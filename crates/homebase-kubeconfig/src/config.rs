@@ -10,11 +10,18 @@ use crate::server::Server;
 use crate::trust::Trust;
 use crate::validity::Validity;
 
+/// Where the apiserver is, and through what it is reached.
+pub(crate) struct Way {
+    pub(crate) server: Server,
+    pub(crate) proxy: Option<Server>,
+}
+
 /// A kubeconfig that is safe to use: one server, one way to trust it, one set of credentials.
 ///
 /// It holds secrets, so it has no `Debug`; print [`server`](Self::server) instead.
 pub struct SanitizedKubeconfig {
     server: Server,
+    proxy: Option<Server>,
     trust: Trust,
     tls_server_name: Option<String>,
     credentials: Credentials,
@@ -25,21 +32,39 @@ pub struct SanitizedKubeconfig {
 
 impl SanitizedKubeconfig {
     pub(crate) fn new(
-        server: Server,
+        Way { server, proxy }: Way,
         trust: Trust,
         tls_server_name: Option<String>,
         credentials: Credentials,
         namespace: Option<String>,
     ) -> Self {
-        let fingerprint =
-            fingerprint(&server, &trust, tls_server_name.as_deref(), &credentials, namespace.as_deref());
+        let texts = [tls_server_name.as_deref(), namespace.as_deref(), proxy.as_ref().map(Server::url)];
+        let fingerprint = fingerprint(&server, &trust, &credentials, texts);
         let validity = credentials.validity();
-        Self { server, trust, tls_server_name, credentials, namespace, validity, fingerprint }
+        Self { server, proxy, trust, tls_server_name, credentials, namespace, validity, fingerprint }
     }
 
     /// Where the apiserver is.
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// The HTTP proxy through which the apiserver is reached (by CONNECT); none for a direct connection. It has no path,
+    /// and asks for no credentials. Only with [`Policy::allow_insecure`](crate::Policy::allow_insecure).
+    pub fn proxy(&self) -> Option<&Server> {
+        self.proxy.as_ref()
+    }
+
+    /// What of it is accepted only with [`Policy::allow_insecure`](crate::Policy::allow_insecure), in words that hold no
+    /// value; empty when nothing is.
+    pub fn insecurities(&self) -> Vec<&'static str> {
+        let trust = match self.trust {
+            Trust::Authorities(_) | Trust::SystemRoots => None,
+            Trust::Unverified => Some("nobody verifies that the server is the one that is meant"),
+            Trust::Plaintext => Some("everybody on the way to the server can read the credentials"),
+        };
+        let proxy = self.proxy.as_ref().map(|_| "the server is reached through a proxy");
+        trust.into_iter().chain(proxy).collect()
     }
 
     /// How the apiserver proves who it is.
@@ -91,9 +116,8 @@ impl SanitizedKubeconfig {
 fn fingerprint(
     server: &Server,
     trust: &Trust,
-    tls_server_name: Option<&str>,
     credentials: &Credentials,
-    namespace: Option<&str>,
+    texts: [Option<&str>; 3],
 ) -> Fingerprint {
     let mut content = Content(Zeroizing::new(Vec::new()));
     content.add(server.url().as_bytes());
@@ -104,7 +128,6 @@ fn fingerprint(
             content.add(authority);
         }
     }
-    content.add_optional(tls_server_name);
     content.add(credentials.as_str().as_bytes());
     match credentials {
         Credentials::Token(token) => content.add(token.expose().as_bytes()),
@@ -113,7 +136,9 @@ fn fingerprint(
             content.add(key_pem.expose());
         }
     }
-    content.add_optional(namespace);
+    for text in texts {
+        content.add_optional(text);
+    }
     Fingerprint::of_bytes(&*content.0)
 }
 

@@ -1,13 +1,13 @@
 //! From all entries of a kubeconfig to the one context in use: which cluster, which user, and whether they
 //! have what a connection needs. It must not guess a context that was not named.
 
-use crate::config::SanitizedKubeconfig;
+use crate::config::{SanitizedKubeconfig, Way};
 use crate::credentials::Credentials;
-use crate::entries::{AUTHORITIES, CLIENT_CERTIFICATE, Cluster, Entries, Entry};
+use crate::entries::{AUTHORITIES, CLIENT_CERTIFICATE, Cluster, Entries, Entry, PROXY_URL};
 use crate::faults::{Faults, Refused};
 use crate::policy::Policy;
 use crate::rejection::{Path, RejectionKind};
-use crate::server::Server;
+use crate::server::{Server, check_way};
 use crate::trust::Trust;
 
 impl Entries<'_> {
@@ -36,7 +36,7 @@ impl Entries<'_> {
             .check_transport(&cluster.server)
             .map_err(|kind| faults.add(user_path.field(CLIENT_CERTIFICATE), kind))?;
         Ok(SanitizedKubeconfig::new(
-            cluster.server,
+            Way { server: cluster.server, proxy: cluster.proxy },
             cluster.trust,
             cluster.tls_server_name,
             credentials,
@@ -47,6 +47,7 @@ impl Entries<'_> {
 
 struct CompleteCluster {
     server: Server,
+    proxy: Option<Server>,
     trust: Trust,
     tls_server_name: Option<String>,
 }
@@ -75,7 +76,9 @@ fn complete_cluster(
     };
     let tls = cluster.tls;
     let trust = tls.trust(&server, policy).map_err(|kind| faults.add(path.field(AUTHORITIES), kind))?;
-    Ok(CompleteCluster { server, trust, tls_server_name: tls.server_name })
+    let proxy = cluster.proxy;
+    check_way(&server, proxy.as_ref()).map_err(|kind| faults.add(path.field(PROXY_URL), kind))?;
+    Ok(CompleteCluster { server, proxy, trust, tls_server_name: tls.server_name })
 }
 
 fn complete_user(

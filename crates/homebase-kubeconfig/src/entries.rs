@@ -6,12 +6,15 @@ use crate::document::Node;
 use crate::faults::{Faults, Refused};
 use crate::policy::{MAX_NAME_BYTES, MAX_NAMESPACE_BYTES, Policy};
 use crate::rejection::{Path, RejectionKind};
-use crate::server::{Server, read_server};
+use crate::server::{Server, read_proxy, read_server};
 use crate::shape::{self, Fields, Shape};
 use crate::trust::{Tls, TlsFields, read_tls};
 
 /// The field whose content makes credentials useless without TLS.
 pub(crate) const CLIENT_CERTIFICATE: &str = "client-certificate-data";
+
+/// The field that names a proxy.
+pub(crate) const PROXY_URL: &str = "proxy-url";
 
 /// The field by which a server is known.
 pub(crate) const AUTHORITIES: &str = "certificate-authority-data";
@@ -34,6 +37,7 @@ pub(crate) struct Entry<'a, T> {
 /// `clusters[].cluster`
 pub(crate) struct Cluster {
     pub(crate) server: Option<Server>,
+    pub(crate) proxy: Option<Server>,
     pub(crate) tls: Tls,
 }
 
@@ -150,11 +154,12 @@ fn read_required<'a>(
 }
 
 fn read_cluster(fields: &Fields<'_>, policy: &Policy, faults: &mut Faults) -> Result<Cluster, Refused> {
+    let proxy = read_proxy(fields, PROXY_URL, policy, faults);
     let server = read_server(fields, policy, faults);
     let tls = read_tls(fields, &TLS, policy, faults);
     let compression = fields.flag("disable-compression", faults);
-    let (server, tls, _) = (server?, tls?, compression?);
-    Ok(Cluster { server, tls })
+    let (server, proxy, tls, _) = (server?, proxy?, tls?, compression?);
+    Ok(Cluster { server, proxy, tls })
 }
 
 fn read_user(fields: &Fields<'_>, faults: &mut Faults) -> Result<Option<Credentials>, Refused> {

@@ -42,7 +42,8 @@ use faults::{Faults, Refused};
 /// `token`, `client-certificate-data` with `client-key-data`, `namespace`, and the `current-context` that
 /// ties them together. `extensions`, `preferences` and `disable-compression` are known to be harmless and
 /// are ignored. Everything else is refused by name: commands (`exec`, `auth-provider`), file paths,
-/// passwords, impersonation, plain or unverified transport, proxies, and each field that is not known.
+/// passwords, impersonation, and each field that is not known; plain or unverified transport and proxies too, unless
+/// the policy allows them.
 ///
 /// **Every** cluster, user and context is checked, used by `current-context` or not: somebody who reviews
 /// a registration must not have to work out which of its parts count. What a used entry must *have*

@@ -42,11 +42,11 @@ pub(crate) const MAX_FAULTS: usize = 50;
 /// The switches that the hub's settings and the registration decide on together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Accepts `http://` servers and `insecure-skip-tls-verify: true`. The caller sets it only when the
+    /// Accepts `http://` servers, `insecure-skip-tls-verify: true` and `proxy-url`. The caller sets it only when the
     /// registration opts in *and* the hub's settings allow it. Default `false`.
     ///
-    /// `proxy-url` stays refused either way: the hub has no client that could honour it, and to ignore it
-    /// would send the credentials along a path that the author did not choose.
+    /// A proxy is one that is asked by CONNECT and wants no credentials; with an `http://` server there is none, as it
+    /// could read everything.
     pub allow_insecure: bool,
     /// Accepts a cluster without `certificate-authority-data`; the server is then verified against the
     /// hub's system trust store (as for a managed apiserver behind a public certificate). Default `true`.

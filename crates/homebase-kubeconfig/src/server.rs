@@ -19,7 +19,7 @@ mod tests;
 const HTTPS_PORT: u16 = 443;
 const HTTP_PORT: u16 = 80;
 
-/// The URL of an apiserver: `https` (or `http` where the policy allows it), a host, perhaps a port and a
+/// The URL of an apiserver, or of a proxy on the way to it: `https` (or `http` where the policy allows it), a host, perhaps a port and a
 /// path; no user, no query, no fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -45,7 +45,8 @@ impl Server {
         self.port
     }
 
-    pub(crate) fn is_plaintext(&self) -> bool {
+    /// Whether the URL is one without TLS.
+    pub fn is_plaintext(&self) -> bool {
         self.plaintext
     }
 }
@@ -56,6 +57,14 @@ impl fmt::Display for Server {
     }
 }
 
+const PROXY: &str =
+    "the hub connects directly; remove the field, or make the apiserver reachable without a proxy";
+const PROXY_FORM: &str = "must be the URL of an HTTP proxy such as http://proxy.example.com:3128, with a host and nothing \
+                          else but a port";
+const USER_OF_PROXY: &str =
+    "remove the user and password from the URL; the hub uses only proxies that ask for none";
+const PROXY_WITHOUT_TLS: &str =
+    "a proxy could read the credentials on their way to an http:// server; use https://, or remove the proxy";
 const URL_FORM: &str = "must be a URL such as https://api.example.com:6443, with a host and nothing else but a port \
                         and a path";
 const HOST_FORM: &str =
@@ -70,6 +79,39 @@ pub(crate) fn read_server(
 ) -> Result<Option<Server>, Refused> {
     let Some(url) = fields.text("server", MAX_SERVER_BYTES, faults)? else { return Ok(None) };
     parse_url(url, policy).map(Some).map_err(|kind| faults.add(fields.path("server"), kind))
+}
+
+/// Reads the URL of the proxy on the way to the server, as an insecure registration may have one: it is sent the
+/// server's name, and everything that TLS does not hide.
+pub(crate) fn read_proxy(
+    fields: &Fields<'_>,
+    field: &'static str,
+    policy: &Policy,
+    faults: &mut Faults,
+) -> Result<Option<Server>, Refused> {
+    if fields.get(field).is_some() && !policy.allow_insecure {
+        return Err(faults.add(fields.path(field), RejectionKind::Forbidden { fix: PROXY }));
+    }
+    let Some(url) = fields.text(field, MAX_SERVER_BYTES, faults)? else { return Ok(None) };
+    let parsed = parse_url(url, policy).map_err(|kind| match kind {
+        RejectionKind::Forbidden { .. } => RejectionKind::Forbidden { fix: USER_OF_PROXY },
+        RejectionKind::Malformed { .. } => RejectionKind::Malformed { fix: PROXY_FORM },
+        kind => kind,
+    });
+    let is_bare = |proxy: &Server| proxy.url.parse::<Uri>().is_ok_and(|uri| matches!(uri.path(), "" | "/"));
+    match parsed {
+        Ok(proxy) if is_bare(&proxy) => Ok(Some(proxy)),
+        Ok(_) => Err(faults.add(fields.path(field), RejectionKind::Malformed { fix: PROXY_FORM })),
+        Err(kind) => Err(faults.add(fields.path(field), kind)),
+    }
+}
+
+/// Whether the way to a server makes sense: what a proxy forwards to it must be hidden from the proxy.
+pub(crate) fn check_way(server: &Server, proxy: Option<&Server>) -> Result<(), RejectionKind> {
+    match proxy {
+        Some(_) if server.plaintext => Err(RejectionKind::Conflict { fix: PROXY_WITHOUT_TLS }),
+        _ => Ok(()),
+    }
 }
 
 /// Reads a URL of at most [`MAX_SERVER_BYTES`].

@@ -25,9 +25,6 @@ const AUTH_PROVIDER: &str =
 const PASSWORD: &str = "the hub sends no passwords; use a service account token or a client certificate";
 const IMPERSONATION: &str =
     "the hub acts as nobody else; give the service account the permissions that it needs";
-const PROXY: &str =
-    "the hub connects directly; remove the field, or make the apiserver reachable without a proxy";
-
 /// The whole document.
 pub(crate) const DOCUMENT: Shape = Shape {
     known: &[
@@ -59,13 +56,11 @@ pub(crate) const CLUSTER: Shape = Shape {
         "certificate-authority-data",
         "tls-server-name",
         "insecure-skip-tls-verify",
+        "proxy-url",
         "disable-compression",
         "extensions",
     ],
-    refused: &[
-        Refusal { field: "certificate-authority", fix: FLATTEN },
-        Refusal { field: "proxy-url", fix: PROXY },
-    ],
+    refused: &[Refusal { field: "certificate-authority", fix: FLATTEN }],
 };
 
 /// `users[].user`.
@@ -92,13 +87,12 @@ pub(crate) const CONTEXT: Shape =
 
 /// `config` of a cluster Secret of Argo CD.
 pub(crate) const ARGO_CONFIG: Shape = Shape {
-    known: &["bearerToken", "tlsClientConfig", "disableCompression"],
+    known: &["bearerToken", "tlsClientConfig", "proxyUrl", "disableCompression"],
     refused: &[
         Refusal { field: "username", fix: PASSWORD },
         Refusal { field: "password", fix: PASSWORD },
         Refusal { field: "awsAuthConfig", fix: EXEC },
         Refusal { field: "execProviderConfig", fix: EXEC },
-        Refusal { field: "proxyUrl", fix: PROXY },
     ],
 };
 

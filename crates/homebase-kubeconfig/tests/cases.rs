@@ -82,8 +82,9 @@ fn describe(kubeconfig: &SanitizedKubeconfig) -> String {
     assert_eq!(validity.not_after(), kubeconfig.credentials_expire());
     let [start, end] = [validity.not_before(), validity.not_after()]
         .map(|time| time.map_or("-".to_owned(), |time| time.to_string()));
+    let proxy = kubeconfig.proxy().map_or(String::new(), |proxy| format!("proxy: {}\n", proxy.url()));
     format!(
-        "server: {}\nhost: {}\nport: {}\ntrust: {trust}\ntls-server-name: {}\ncredentials: {credentials}\nvalid: {start} to {end}\nnamespace: {}\n",
+        "{proxy}server: {}\nhost: {}\nport: {}\ntrust: {trust}\ntls-server-name: {}\ncredentials: {credentials}\nvalid: {start} to {end}\nnamespace: {}\n",
         server.url(),
         server.host(),
         server.port(),

@@ -50,6 +50,8 @@ fn whatever_matters_counts() {
         case("client-certificate-ec-key.yaml"),
         case("policy-insecure-unverified.yaml"),
         case("policy-insecure-http.yaml"),
+        case("policy-insecure-proxy.yaml"),
+        case("policy-insecure-proxy-https.yaml"),
     ];
     let mut fingerprints: Vec<_> = different.iter().map(|text| fingerprint(text)).collect();
     fingerprints.sort();

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use homebase_core::ClusterId;
 
-use crate::commands::values::{AccountName, Lifetime, NamespaceName, ServerUrl};
+use crate::commands::values::{AccountName, Lifetime, NamespaceName, ServerUrl, WatchedNamespaces};
 
 #[cfg(test)]
 mod tests;
@@ -187,6 +187,11 @@ pub(crate) struct RegisterArguments {
     #[command(flatten)]
     pub(crate) account: AccountArguments,
 
+    /// Namespaces of the work cluster, separated by commas, that the hub is to work in, with rights in no other; they
+    /// must exist. Without it: all, or for a cluster that is registered already those of its registration.
+    #[arg(long, value_name = "NAMESPACES")]
+    pub(crate) watch_namespaces: Option<WatchedNamespaces>,
+
     #[command(flatten)]
     pub(crate) token: TokenArguments,
 
@@ -194,7 +199,7 @@ pub(crate) struct RegisterArguments {
     #[arg(long, conflicts_with = "print_rbac")]
     pub(crate) dry_run: bool,
 
-    /// Print the `ClusterRole` and its binding instead of writing anything; no cluster is contacted.
+    /// Print the roles and their bindings instead of writing anything; no cluster is contacted.
     #[arg(long)]
     pub(crate) print_rbac: bool,
 
@@ -305,6 +310,11 @@ pub(crate) struct RunArguments {
     /// Allow work clusters at loopback addresses: for demos, tests and laptops.
     #[arg(long)]
     pub(crate) allow_loopback_destinations: bool,
+
+    /// Allow registrations with the annotation `homebase.dev/allow-insecure: "true"` to have a kubeconfig with http://,
+    /// insecure-skip-tls-verify or a proxy.
+    #[arg(long)]
+    pub(crate) allow_insecure_registrations: bool,
 
     /// ID of another hub whose objects this one takes over; may be given several times. Only for a hub that has
     /// ended for good: two hubs that write the same objects would undo each other's work.

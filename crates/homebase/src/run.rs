@@ -82,6 +82,7 @@ async fn run_hub(settings: Settings, started: Started, stop: CancellationToken) 
         limits: settings.limits,
         conventions: settings.conventions,
         fleet_brake: settings.fleet_brake,
+        insecure: settings.insecure,
     };
     let hub = Hub::new(hub_settings, Arc::new(workload), metrics, &mut figures);
     // It is set here and nowhere else, so it cannot have been set before.

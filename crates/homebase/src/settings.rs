@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use homebase_controller::registration::Convention;
+use homebase_controller::registration::{Convention, Insecure};
 use homebase_kube::client::ClientLimits;
 use homebase_kube::destination::DestinationPolicy;
 use tracing_subscriber::EnvFilter;
@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) take_over: Vec<String>,
     pub(crate) conventions: Vec<Convention>,
     pub(crate) fleet_brake: u8,
+    pub(crate) insecure: Insecure,
     pub(crate) logging: Logging,
 }
 
@@ -72,6 +73,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         http_address,
         instance,
         allow_loopback_destinations,
+        allow_insecure_registrations,
         take_over,
         accept_secrets_of,
         cluster_qps,
@@ -112,6 +114,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         take_over,
         conventions: conventions(&accept_secrets_of),
         fleet_brake,
+        insecure: if allow_insecure_registrations { Insecure::IfAsked } else { Insecure::Refused },
         logging: Logging { format: log_format, filter: log_level },
     })
 }

@@ -5,6 +5,8 @@ mod conventions;
 mod crds;
 mod credentials;
 mod ends;
+mod insecure;
+mod namespaces;
 mod preferences;
 mod secrets;
 mod several;

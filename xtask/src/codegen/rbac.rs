@@ -123,7 +123,15 @@ fn on_work_clusters() -> String {
          | Unknown | `Unknown` | The cluster does not tell all rights, as where a webhook authorizes. Nothing is \
          concluded from it. |\n\n\
          They are looked at when a session begins, after a loss of the cluster, after a new kubeconfig, and every \
-         5 minutes;\nevery 30 seconds while something is missing.\n\n{COLUMNS}"
+         5 minutes;\nevery 30 seconds while something is missing.\n\n\
+         ## In some namespaces only\n\n\
+         A registration with the annotation `homebase.dev/watch-namespaces: a,b` needs what is marked with *cluster* \
+         below in\nthe whole cluster, and what is marked with *watched namespaces* in `a` and `b` alone: a ClusterRole \
+         with the first, a Role\nwith the second in each namespace, and their bindings. `homebase register NAME \
+         --watch-namespaces a,b` makes them with the\nregistration, and `homebase register NAME --print-rbac \
+         --watch-namespaces a,b` prints them. `PermissionsVerified` then\ncompares namespace by namespace and names \
+         the one in which something is missing.\n\n\
+         ## The rights\n\n{COLUMNS}"
     )
 }
 

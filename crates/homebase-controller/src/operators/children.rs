@@ -134,20 +134,19 @@ where
         Self { store: Store::default(), sent: Mutex::default(), hub, kind: PhantomData }
     }
 
-    /// The watch of these children. `on_change` is called for a complete listing too, with no changes.
-    pub(super) fn watch(
+    /// The watches of these children. `on_change` is called for a complete listing too, with no changes.
+    pub(super) fn watches(
         &self,
         engagement: &Engagement,
         kind: &'static str,
-        on_change: impl FnMut(Vec<Change<Child<V>>>) + Send + 'static,
-    ) -> Watch {
+        on_change: impl FnMut(Vec<Change<Child<V>>>) + Clone + Send + 'static,
+    ) -> Vec<Watch> {
         let selector = format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_HOMEBASE);
-        let store = self.store.clone();
         engagement.watching.objects::<K, Child<V>>(
             &engagement.client,
             kind,
             Some(&selector),
-            store,
+            &self.store,
             view,
             on_change,
         )

@@ -22,7 +22,7 @@ use super::gate::Gate;
 use super::primary::Primary;
 use super::report::{failure_of, is_news, send};
 use crate::reconcile::{Engagement, Enqueue, Outcome, ReconcileError, Reconciler, Tally, Watch};
-use crate::store::Store;
+use crate::store::{Change, Store};
 
 /// The reconciler of one cluster.
 pub(super) struct IrisReconciler {
@@ -150,22 +150,22 @@ impl Reconciler for IrisReconciler {
     fn watches(self: Arc<Self>, enqueue: Enqueue) -> Vec<Watch> {
         let gate = Arc::new(Gate::new(enqueue));
         let (this, objects_gate) = (self.clone(), gate.clone());
-        let objects = self.engagement.watching.objects::<DeserializeGuard<Iris>, _>(
+        let mut watches = self.engagement.watching.objects::<DeserializeGuard<Iris>, _>(
             &self.engagement.client,
             "Iris",
             None,
-            self.objects.clone(),
+            &self.objects,
             Primary::of,
-            move |changes| {
+            move |changes: Vec<Change<Primary<Iris>>>| {
                 let woken = changes.into_iter().map(|change| (change.key, change.listed));
                 objects_gate.pass(this.is_synced(), || this.all(), woken);
             },
         );
         let this = self.clone();
-        let deployments = self.deployments.watch(&self.engagement, "Deployment", move |changes| {
+        watches.extend(self.deployments.watches(&self.engagement, "Deployment", move |changes| {
             gate.pass(this.is_synced(), || this.all(), changes.iter().filter_map(owner_of));
-        });
-        vec![objects, deployments]
+        }));
+        watches
     }
 
     fn reconcile<'a>(&'a self, key: &'a ObjectKey) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {

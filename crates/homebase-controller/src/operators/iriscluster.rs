@@ -228,13 +228,13 @@ impl IrisClusterReconciler {
         users.into_iter().map(|(key, _)| key).collect()
     }
 
-    fn watch_objects(self: &Arc<Self>, gate: &Arc<Gate>) -> Watch {
+    fn watch_objects(self: &Arc<Self>, gate: &Arc<Gate>) -> Vec<Watch> {
         let (this, gate) = (self.clone(), gate.clone());
         self.engagement.watching.objects::<DeserializeGuard<IrisCluster>, _>(
             &self.engagement.client,
             "IrisCluster",
             None,
-            self.objects.clone(),
+            &self.objects,
             Primary::of,
             move |changes: Vec<Change<Primary<IrisCluster>>>| {
                 if changes.iter().any(|change| {
@@ -256,13 +256,13 @@ impl IrisClusterReconciler {
         children: &Children<K, V>,
         kind: &'static str,
         gate: &Arc<Gate>,
-    ) -> Watch
+    ) -> Vec<Watch>
     where
         K: homebase_kube::apply::Object,
         V: Clone + PartialEq + Send + Sync + for<'a> From<&'a K> + 'static,
     {
         let (this, gate) = (self.clone(), gate.clone());
-        children.watch(&self.engagement, kind, move |changes: Vec<Change<Child<V>>>| {
+        children.watches(&self.engagement, kind, move |changes: Vec<Change<Child<V>>>| {
             let woken: Vec<_> = changes
                 .iter()
                 .flat_map(|change| {
@@ -279,7 +279,7 @@ impl IrisClusterReconciler {
         })
     }
 
-    fn watch_pods(self: &Arc<Self>, gate: &Arc<Gate>) -> Watch {
+    fn watch_pods(self: &Arc<Self>, gate: &Arc<Gate>) -> Vec<Watch> {
         let (this, gate) = (self.clone(), gate.clone());
         let selector = format!(
             "{}={},{}={}",
@@ -292,7 +292,7 @@ impl IrisClusterReconciler {
             &self.engagement.client,
             "Pod",
             Some(&selector),
-            self.pods.clone(),
+            &self.pods,
             MirrorPod::of,
             move |changes: Vec<Change<MirrorPod>>| {
                 let woken: Vec<_> = changes
@@ -311,13 +311,11 @@ impl IrisClusterReconciler {
 impl Reconciler for IrisClusterReconciler {
     fn watches(self: Arc<Self>, enqueue: Enqueue) -> Vec<Watch> {
         let gate = Arc::new(Gate::new(enqueue));
-        let mut watches = vec![
-            self.watch_objects(&gate),
-            self.watch_children(&self.stateful_sets, "StatefulSet", &gate),
-            self.watch_children(&self.services, "Service", &gate),
-            self.watch_children(&self.config_maps, "ConfigMap", &gate),
-            self.watch_pods(&gate),
-        ];
+        let mut watches = self.watch_objects(&gate);
+        watches.extend(self.watch_children(&self.stateful_sets, "StatefulSet", &gate));
+        watches.extend(self.watch_children(&self.services, "Service", &gate));
+        watches.extend(self.watch_children(&self.config_maps, "ConfigMap", &gate));
+        watches.extend(self.watch_pods(&gate));
         if let Some(requests) = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let this = self.clone();
             let wake = move |source: &ObjectKey| {

@@ -65,6 +65,7 @@ pub(super) fn next(
             let registered = Registered {
                 rejected_rotation: shown.rejected_rotation.as_deref(),
                 faults: &shown.faults,
+                restricted_to: shown.restricted_to.as_deref(),
                 expiry,
             };
             findings::of_session(&session, registered, generation)

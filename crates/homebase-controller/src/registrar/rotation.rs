@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use homebase_core::{Chain, ClusterId, ClusterUid};
+use homebase_core::{Chain, ClusterId, ClusterUid, Namespaces};
 use homebase_fleet::session::{Permissions, Verdict};
 use homebase_kube::identity::fetch_identity;
 use homebase_kube::permissions::Need;
@@ -72,8 +72,9 @@ impl Registrar {
             Ok(prepared) => {
                 prepared.observer.attach(&cluster);
                 let needs = self.hub.workload.needs();
+                let namespaces = registration.preferences.namespaces.clone();
                 self.trials.spawn(async move {
-                    let tried = try_out(&prepared.client, &identity, needs).await;
+                    let tried = try_out(&prepared.client, &identity, needs, &namespaces).await;
                     let outcome = tried.map(|()| prepared.client);
                     Tried { id, registration, outcome }
                 });
@@ -115,6 +116,7 @@ impl Registrar {
                     shown.validity = registration.validity();
                     shown.resource_version = version;
                     shown.rejected_rotation = None;
+                    shown.faults = registration.remarks();
                 });
                 running.trial = None;
                 running.registration = registration;
@@ -143,7 +145,12 @@ impl Registrar {
 
 /// New credentials must lead to the same cluster and carry what the work needs. Rights that cannot be read are no
 /// reason to refuse them: the old ones did no better.
-async fn try_out(client: &Client, expected: &ClusterUid, needs: &'static [Need]) -> Result<(), String> {
+async fn try_out(
+    client: &Client,
+    expected: &ClusterUid,
+    needs: &'static [Need],
+    namespaces: &Namespaces,
+) -> Result<(), String> {
     let identity = fetch_identity(client).await.map_err(|error| Chain(&error).to_string())?;
     if identity.uid != *expected {
         return Err(
@@ -152,7 +159,7 @@ async fn try_out(client: &Client, expected: &ClusterUid, needs: &'static [Need])
                 .to_owned(),
         );
     }
-    match review(client, needs).await {
+    match review(client, needs, namespaces).await {
         Ok(Permissions::Missing { words, stops_work: true }) => Err(words),
         _ => Ok(()),
     }

@@ -8,6 +8,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 
+use super::preferences::Restriction;
+
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,10 @@ const MULTICLUSTER_RUNTIME_LABEL: &str = "sigs.k8s.io/multicluster-runtime-kubec
 const MULTICLUSTER_RUNTIME_KEY: &str = "kubeconfig";
 const ARGO_CD_LABEL: &str = "argocd.argoproj.io/secret-type";
 const ARGO_CD_VALUE: &str = "cluster";
+/// Argo CD: the namespaces that it works in, separated by commas; all when there is no such key or nothing in it.
+const ARGO_CD_NAMESPACES: &str = "namespaces";
+/// Argo CD: whether it works on what lies in no namespace too, for a cluster with such a list.
+const ARGO_CD_CLUSTER_RESOURCES: &str = "clusterResources";
 const ISTIO_LABEL: &str = "istio/multiCluster";
 /// The keys of a native registration that may hold the kubeconfig; the first one that is there counts.
 pub const NATIVE_KEYS: [&str; 3] = ["kubeconfig", "value", "config"];
@@ -114,6 +120,21 @@ impl Convention {
                 let clusters = data(secret).iter();
                 clusters.map(|(key, bytes)| (key.clone(), Place::Kubeconfig(&bytes.0))).collect()
             }
+        }
+    }
+}
+
+impl Convention {
+    /// What a Secret restricts in the keys of its own tool.
+    pub(super) fn restriction(self, secret: &Secret) -> Restriction<'_> {
+        let text = |key: &str| data(secret).get(key).map_or(&[][..], |bytes| bytes.0.trim_ascii());
+        let namespaces = text(ARGO_CD_NAMESPACES);
+        if self != Self::ArgoCd || namespaces.is_empty() {
+            return Restriction::default();
+        }
+        Restriction {
+            namespaces: Some((ARGO_CD_NAMESPACES, namespaces)),
+            keeps_cluster: text(ARGO_CD_CLUSTER_RESOURCES) != b"true",
         }
     }
 }

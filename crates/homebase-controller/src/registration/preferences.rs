@@ -2,9 +2,11 @@
 //! in the way that does the least: nobody forbids something by a typing error and then finds it done.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use homebase_api::annotations;
-use homebase_core::ClusterUid;
+use homebase_core::namespaces::NamespaceList;
+use homebase_core::{ClusterUid, Namespaces};
 use homebase_kube::client::ClientLimits;
 use homebase_kube::crd::CrdPolicy;
 
@@ -16,10 +18,17 @@ const MAX_QPS: u64 = ClientLimits::MAX_REQUESTS_PER_SECOND;
 const MAX_UID: usize = 64;
 /// The one thing that becomes of workloads when a registration ends.
 const ORPHAN: &str = "Orphan";
+/// As many entries of a list as are told to be wrong: one is enough to go and look.
+const MAX_PLACES: usize = 10;
 
-/// Annotations that later versions will carry out. Until then a registration that has one is not used, for to
-/// ignore it would do what somebody forbade.
-const NOT_CARRIED_OUT: [&str; 2] = [annotations::WATCH_NAMESPACES, annotations::ALLOW_INSECURE];
+/// What the Secret of another tool says about where a cluster may be worked on, in its own keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Restriction<'a> {
+    /// The key with a list of namespaces, and the list; none when all are meant.
+    pub(super) namespaces: Option<(&'static str, &'a [u8])>,
+    /// Whether what lies in no namespace is not to be written.
+    pub(super) keeps_cluster: bool,
+}
 
 /// What a registration asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +41,10 @@ pub struct Preferences {
     pub expected_uid: Option<ClusterUid>,
     /// What may be done about its CRDs.
     pub crd_policy: CrdPolicy,
+    /// Where it is worked on.
+    pub namespaces: Arc<Namespaces>,
+    /// Whether it may have an insecure kubeconfig, if the hub's settings allow it too.
+    pub allow_insecure: bool,
     /// All faults, with the annotation and the fix.
     pub faults: Vec<String>,
     /// Why the registration cannot be used; none when it can.
@@ -58,8 +71,8 @@ impl Limits {
 }
 
 impl Preferences {
-    /// Reads the annotations of a registration.
-    pub fn read(found: &BTreeMap<String, String>) -> Self {
+    /// Reads the annotations of a registration, and what the tool that wrote it restricts.
+    pub(super) fn read(found: &BTreeMap<String, String>, restriction: Restriction<'_>) -> Self {
         let mut faults = Vec::new();
         let paused = read_paused(found, &mut faults);
         let qps = read_number(found, annotations::QPS, 1..=MAX_QPS, &mut faults);
@@ -71,20 +84,18 @@ impl Preferences {
             &mut faults,
         );
         let expected_uid = read_uid(found, &mut faults);
-        let crd_policy = read_crd_policy(found, &mut faults);
+        let crd_policy = read_crd_policy(found, restriction.keeps_cluster, &mut faults);
+        let allow_insecure = read_allow_insecure(found, &mut faults);
+        let (namespaces, refused) = match read_namespaces(found, restriction, &mut faults) {
+            Ok(namespaces) => (namespaces, None),
+            Err(refused) => (Namespaces::default(), Some(refused)),
+        };
         if found.get(annotations::DEREGISTRATION_POLICY).is_some_and(|policy| policy != ORPHAN) {
             faults.push(format!(
                 "{}: the only policy is {ORPHAN}, and it is what applies: what runs on a cluster keeps running",
                 annotations::DEREGISTRATION_POLICY
             ));
         }
-        let refused: Vec<&str> = NOT_CARRIED_OUT.into_iter().filter(|key| found.contains_key(*key)).collect();
-        let refused = (!refused.is_empty()).then(|| {
-            format!(
-                "this version of Homebase does not carry out the annotations {}: remove them from the Secret",
-                refused.join(", ")
-            )
-        });
         Self {
             paused,
             // One second's worth of requests may come at once, so the larger of the two is what is let through.
@@ -94,6 +105,8 @@ impl Preferences {
             },
             expected_uid,
             crd_policy,
+            namespaces: Arc::new(namespaces),
+            allow_insecure,
             faults,
             refused,
         }
@@ -142,9 +155,15 @@ fn read_uid(found: &BTreeMap<String, String>, faults: &mut Vec<String>) -> Optio
     Some(ClusterUid::new("invalid"))
 }
 
-fn read_crd_policy(found: &BTreeMap<String, String>, faults: &mut Vec<String>) -> CrdPolicy {
+/// A tool that says nothing of CRDs but does not want the cluster as a whole touched gets none written.
+fn read_crd_policy(
+    found: &BTreeMap<String, String>,
+    keeps_cluster: bool,
+    faults: &mut Vec<String>,
+) -> CrdPolicy {
     let key = annotations::CRD_POLICY;
     match found.get(key).map(String::as_str) {
+        None if keeps_cluster => CrdPolicy::Never,
         None | Some("Install") => CrdPolicy::Install,
         Some("Adopt") => CrdPolicy::Adopt,
         Some("Never") => CrdPolicy::Never,
@@ -153,4 +172,70 @@ fn read_crd_policy(found: &BTreeMap<String, String>, faults: &mut Vec<String>) -
             CrdPolicy::Never
         }
     }
+}
+
+fn read_allow_insecure(found: &BTreeMap<String, String>, faults: &mut Vec<String>) -> bool {
+    let key = annotations::ALLOW_INSECURE;
+    match found.get(key).map(String::as_str) {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => {
+            faults.push(format!("{key}: must be true or false; until it is, false applies"));
+            false
+        }
+    }
+}
+
+/// Who restricts a cluster is never given more than was meant: entries that are no names are left out, and a list of
+/// which nothing is left, or which is too long, refuses the registration. It never comes to all namespaces.
+fn read_namespaces(
+    found: &BTreeMap<String, String>,
+    restriction: Restriction<'_>,
+    faults: &mut Vec<String>,
+) -> Result<Namespaces, String> {
+    let key = annotations::WATCH_NAMESPACES;
+    let own = found.get(key).map(|text| read_list(key, text, faults)).transpose()?;
+    let others = restriction.namespaces.map(|(key, bytes)| {
+        // What is no text is no name of a namespace either.
+        read_list(key, &String::from_utf8_lossy(bytes), faults)
+    });
+    let list = match (own, others.transpose()?) {
+        (None, None) => return Ok(Namespaces::All),
+        (Some(list), None) | (None, Some(list)) => list,
+        (Some(own), Some(others)) => {
+            let both = NamespaceList { names: &own.names & &others.names, invalid: Vec::new() };
+            let other = restriction.namespaces.map_or("", |(key, _)| key);
+            if both.names.is_empty() {
+                return Err(format!(
+                    "{key}: none of its namespaces is in the key {other} of the Secret, which restricts the cluster \
+                     too: name some that are in both"
+                ));
+            }
+            both
+        }
+    };
+    Ok(Namespaces::Only(list.names))
+}
+
+/// Reads one list, or says why nothing of it can be used.
+fn read_list(key: &str, text: &str, faults: &mut Vec<String>) -> Result<NamespaceList, String> {
+    let list = NamespaceList::read(text);
+    let form = "names of namespaces, separated by commas";
+    if list.names.is_empty() {
+        return Err(format!("{key}: must be {form}; to work in all namespaces, remove it"));
+    }
+    if list.names.len() > Namespaces::MAX {
+        let max = Namespaces::MAX;
+        return Err(format!(
+            "{key}: must be at most {max} {form}; for more, remove it, which is all namespaces"
+        ));
+    }
+    if !list.invalid.is_empty() {
+        let places: Vec<String> = list.invalid.iter().take(MAX_PLACES).map(ToString::to_string).collect();
+        faults.push(format!(
+            "{key}: must be {form}; entry {} is none and is left out, the others are worked in",
+            places.join(", ")
+        ));
+    }
+    Ok(list)
 }

@@ -7,10 +7,15 @@ use homebase_api::conditions::work_cluster::CredentialsValid;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{Convention, Registration};
+use super::{ALLOW_INSECURE_SETTING, Convention, Insecure, Registration};
 
 fn read(secret: &Secret) -> Registration {
-    let [registration] = <[Registration; 1]>::try_from(super::read(Convention::Native, secret)).ok().unwrap();
+    read_with(secret, Insecure::Refused)
+}
+
+fn read_with(secret: &Secret, insecure: Insecure) -> Registration {
+    let read = super::read(Convention::Native, secret, insecure);
+    let [registration] = <[Registration; 1]>::try_from(read).ok().unwrap();
     registration
 }
 
@@ -70,10 +75,60 @@ fn what_is_refused_is_named_and_never_shown() {
 }
 
 #[test]
-fn a_setting_that_is_not_carried_out_is_refused_by_name() {
-    let narrowed = annotated(secret("boston", "config", TOKEN), annotations::WATCH_NAMESPACES, "a");
+fn a_list_of_namespaces_of_which_nothing_can_be_used_is_refused() {
+    let narrowed = annotated(secret("boston", "config", TOKEN), annotations::WATCH_NAMESPACES, "*");
     let unusable = read(&narrowed).kubeconfig.err().unwrap();
     assert!(unusable.message.contains(annotations::WATCH_NAMESPACES), "{}", unusable.message);
+    let narrowed = annotated(secret("boston", "config", TOKEN), annotations::WATCH_NAMESPACES, "b,a,?");
+    let registration = read(&narrowed);
+    assert!(registration.kubeconfig.is_ok());
+    assert_eq!(registration.restricted_to().as_deref(), Some("namespaces a, b"));
+    assert!(!read(&secret("boston", "config", TOKEN)).has_same_preferences(&registration));
+}
+
+#[test]
+fn what_is_insecure_takes_both_the_annotation_and_the_setting() {
+    let server = "server: 'https://[2001:db8::1]:6443/path'";
+    for insecure in [
+        TOKEN.replace("https://", "http://"),
+        TOKEN.replace(server, &format!("{server}, insecure-skip-tls-verify: true")),
+        TOKEN.replace(server, &format!("{server}, proxy-url: 'http://canary.example.com:3128'")),
+    ] {
+        let plain = secret("boston", "config", &insecure);
+        let asking = annotated(plain.clone(), annotations::ALLOW_INSECURE, "true");
+        for (secret, setting, lacks) in [
+            (&plain, Insecure::Refused, "both are missing"),
+            (&plain, Insecure::IfAsked, "the annotation is missing"),
+            (&asking, Insecure::Refused, "the hub runs without it"),
+        ] {
+            let unusable = read_with(secret, setting).kubeconfig.err().unwrap();
+            assert_eq!(unusable.reason, CredentialsValid::InsecureKubeConfig);
+            assert!(unusable.message.ends_with(lacks), "{}", unusable.message);
+            for word in [annotations::ALLOW_INSECURE, ALLOW_INSECURE_SETTING] {
+                assert!(unusable.message.contains(word), "{}", unusable.message);
+            }
+            assert!(!unusable.message.contains("canary"), "{}", unusable.message);
+        }
+        let allowed = read_with(&asking, Insecure::IfAsked);
+        assert!(allowed.kubeconfig.is_ok());
+        let remarks = allowed.remarks().join("; ");
+        assert!(remarks.contains(annotations::ALLOW_INSECURE) && !remarks.contains("canary"), "{remarks}");
+    }
+}
+
+#[test]
+fn to_allow_what_is_not_insecure_changes_nothing() {
+    let asking = annotated(secret("boston", "config", TOKEN), annotations::ALLOW_INSECURE, "true");
+    for setting in [Insecure::Refused, Insecure::IfAsked] {
+        let registration = read_with(&asking, setting);
+        assert!(registration.kubeconfig.is_ok() && registration.remarks().is_empty());
+    }
+    let exec = TOKEN.replace("token: hunter2", "token: hunter2, exec: {command: canary}");
+    let unusable = read(&secret("boston", "config", &exec)).kubeconfig.err().unwrap();
+    assert!(!unusable.message.contains(ALLOW_INSECURE_SETTING), "{}", unusable.message);
+    let both = exec.replace("https://", "http://");
+    let unusable = read(&secret("boston", "config", &both)).kubeconfig.err().unwrap();
+    assert!(unusable.message.contains(ALLOW_INSECURE_SETTING), "{}", unusable.message);
 }
 
 #[test]

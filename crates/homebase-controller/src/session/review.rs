@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use homebase_core::Chain;
+use homebase_core::{Chain, Namespaces};
 use homebase_fleet::session::Permissions;
 use homebase_kube::Category;
 use homebase_kube::permissions::{
-    FetchRulesError, Missing, NO_NAMESPACE, Need, Rules, Verdict, compare, fetch_rules,
+    FetchRulesError, Granted, Missing, Need, Verdict, compare_in, fetch_granted,
 };
 use kube::Client;
 use tokio::time::Instant;
@@ -22,6 +22,9 @@ const REVIEW_INTERVAL: Duration = Duration::from_secs(300);
 const REPAIR_INTERVAL: Duration = Duration::from_secs(30);
 /// How to get the rights that are missing.
 const FIX: &str = "grant the rules of deploy/rbac/work-cluster.yaml to the account of the kubeconfig";
+/// The same for an account that is to work in some namespaces only.
+const FIX_WITHIN: &str = "grant what `homebase register NAME --print-rbac --watch-namespaces LIST` prints to the \
+                          account of the kubeconfig";
 
 /// When to look again.
 pub(super) struct Schedule {
@@ -86,14 +89,18 @@ impl Schedule {
     }
 }
 
-/// Asks a cluster for the rights of the credentials and compares them with what is needed.
-pub(crate) async fn review(client: &Client, needs: &'static [Need]) -> Result<Permissions, FetchRulesError> {
-    let rules = fetch_rules(client, NO_NAMESPACE).await?;
-    let verdict = compare(needs, &rules);
-    Ok(judge(&verdict, &rules))
+/// Asks a cluster for the rights of the credentials and compares them with what is needed where the hub works.
+pub(crate) async fn review(
+    client: &Client,
+    needs: &'static [Need],
+    namespaces: &Namespaces,
+) -> Result<Permissions, FetchRulesError> {
+    let granted = fetch_granted(client, namespaces).await?;
+    let verdict = compare_in(needs, &granted);
+    Ok(judge(&verdict, &granted))
 }
 
-fn judge(verdict: &Verdict, rules: &Rules) -> Permissions {
+fn judge(verdict: &Verdict, granted: &Granted) -> Permissions {
     let Verdict { missing, excessive } = verdict;
     let beyond = (!excessive.is_empty()).then(|| {
         format!("granted and not needed, a danger if the kubeconfig leaks: {}", excessive.join("; "))
@@ -102,12 +109,13 @@ fn judge(verdict: &Verdict, rules: &Rules) -> Permissions {
         return beyond.map_or(Permissions::Sufficient, Permissions::Excessive);
     }
     let lacks = missing.iter().map(Missing::to_string).collect::<Vec<_>>().join("; ");
-    if let Some(why) = &rules.incomplete {
+    if let Some(why) = granted.incomplete() {
         return Permissions::Unknown(format!(
             "the cluster does not tell all rights ({why}); not among those that it tells: {lacks}"
         ));
     }
-    let mut words = format!("missing: {lacks}. To repair it, {FIX}");
+    let fix = if granted.within.is_empty() { FIX } else { FIX_WITHIN };
+    let mut words = format!("missing: {lacks}. To repair it, {fix}");
     if let Some(beyond) = beyond {
         words = format!("{words}. Also {beyond}");
     }

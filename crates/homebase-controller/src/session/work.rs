@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use homebase_core::{ClusterId, Retry};
+use homebase_core::{ClusterId, Namespaces, Retry};
 use homebase_fleet::session::Circuit;
 use kube::Client;
 use tokio::sync::{Notify, watch};
@@ -61,11 +61,18 @@ pub(crate) struct Work {
 
 impl Work {
     /// Starts watches and workers on a cluster.
-    pub(crate) fn start(hub: &Arc<Hub>, cluster: &Arc<Cluster>, client: Client, doubts: &Doubts) -> Self {
+    pub(crate) fn start(
+        hub: &Arc<Hub>,
+        cluster: &Arc<Cluster>,
+        client: Client,
+        namespaces: &Arc<Namespaces>,
+        doubts: &Doubts,
+    ) -> Self {
         let (reachable, is_reachable) = watch::channel(true);
         let (workers, may_run) = watch::channel(MAX_IN_FLIGHT);
         let board = Arc::new(SyncBoard::default());
         let watching = Watching {
+            namespaces: namespaces.clone(),
             board: board.clone(),
             reachable: is_reachable,
             doubt: doubts.doubt.clone(),

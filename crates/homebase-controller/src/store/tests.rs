@@ -95,3 +95,91 @@ fn only_the_namespace_that_was_asked_for_is_returned() {
     assert_eq!(store.in_namespace("ns", |version| version == "2").len(), 1);
     assert_eq!(store.in_namespace("n", |_| true).len(), 0);
 }
+
+fn within(namespace: &str, name: &str, version: &str) -> ConfigMap {
+    let mut object = object(name, version);
+    object.metadata.namespace = Some(namespace.to_owned());
+    object
+}
+
+/// A store of two namespaces that have listed one object each.
+fn of_two() -> Store<String> {
+    let store = Store::default();
+    store.expect(["a", "b"]);
+    for namespace in ["a", "b"] {
+        store.on_in(namespace, Event::<ConfigMap>::Init, view);
+        store.on_in(namespace, Event::InitApply(within(namespace, "x", "100")), view);
+        store.on_in(namespace, Event::<ConfigMap>::InitDone, view);
+    }
+    store
+}
+
+#[test]
+fn absence_means_nothing_before_every_namespace_has_listed() {
+    let store: Store<String> = Store::default();
+    assert!(!store.is_synced());
+    store.expect(["a", "b"]);
+    store.on_in("a", Event::<ConfigMap>::Init, view);
+    store.on_in("b", Event::<ConfigMap>::Init, view);
+    store.on_in("a", Event::<ConfigMap>::InitDone, view);
+    assert!(!store.is_synced(), "b has not listed");
+    store.on_in("b", Event::<ConfigMap>::InitDone, view);
+    assert!(store.is_synced());
+}
+
+#[test]
+fn a_new_listing_of_one_namespace_says_nothing_of_another() {
+    let store = of_two();
+    store.on_in("a", Event::<ConfigMap>::Init, view);
+    assert!(store.is_synced(), "what was known stays while a listing runs");
+    // The listing of another namespace begins and ends in the middle of it.
+    store.on_in("b", Event::<ConfigMap>::Init, view);
+    store.on_in("b", Event::InitApply(within("b", "x", "100")), view);
+    assert_eq!(store.on_in("b", Event::<ConfigMap>::InitDone, view), []);
+    let gone = store.on_in("a", Event::<ConfigMap>::InitDone, view);
+    let x = |namespace| ObjectKey::new(namespace, "x");
+    assert_eq!(gone, [Change { key: x("a"), before: Some("100".to_owned()), after: None, listed: true }]);
+    assert_eq!(store.keys(), [x("b")]);
+}
+
+#[test]
+fn a_namespace_whose_name_begins_like_another_is_another() {
+    let store = Store::default();
+    store.expect(["a", "a-1"]);
+    for namespace in ["a", "a-1"] {
+        store.on_in(namespace, Event::<ConfigMap>::Init, view);
+        store.on_in(namespace, Event::InitApply(within(namespace, "x", "1")), view);
+        store.on_in(namespace, Event::<ConfigMap>::InitDone, view);
+    }
+    store.on_in("a", Event::<ConfigMap>::Init, view);
+    store.on_in("a", Event::<ConfigMap>::InitDone, view);
+    assert_eq!(store.keys(), [ObjectKey::new("a-1", "x")]);
+}
+
+#[test]
+fn a_restored_etcd_counts_by_namespace() {
+    let store = of_two();
+    // Only `a` is listed anew: there lower versions are the truth, in `b` they are late news.
+    store.on_in("a", Event::<ConfigMap>::Init, view);
+    assert_eq!(store.on_in("a", Event::InitApply(within("a", "x", "40")), view).len(), 1);
+    assert_eq!(store.on_in("b", Event::Apply(within("b", "x", "40")), view), []);
+    store.note(&within("a", "x", "45"), view);
+    assert_eq!(store.on_in("a", Event::Apply(within("a", "x", "42")), view), [], "late again");
+    assert_eq!(store.get(&ObjectKey::new("b", "x")), Some("100".to_owned()));
+    assert_eq!(store.get(&ObjectKey::new("a", "x")), Some("45".to_owned()));
+}
+
+#[test]
+fn an_object_of_a_namespace_that_was_not_asked_for_is_not_taken() {
+    let store = of_two();
+    for event in [
+        Event::InitApply(within("c", "x", "1")),
+        Event::Apply(within("c", "x", "1")),
+        Event::Apply(within("b", "x", "200")),
+        Event::Delete(within("b", "x", "200")),
+    ] {
+        assert_eq!(store.on_in("a", event, view), []);
+    }
+    assert_eq!(store.get(&ObjectKey::new("b", "x")), Some("100".to_owned()));
+    assert_eq!(store.keys().len(), 2);
+}

@@ -107,7 +107,7 @@ fn refused_credentials_are_not_called_unreachable() {
 }
 
 const REJECTED: Registered<'_> =
-    Registered { rejected_rotation: Some("users[0]: no"), faults: &[], expiry: None };
+    Registered { rejected_rotation: Some("users[0]: no"), faults: &[], restricted_to: None, expiry: None };
 
 #[test]
 fn credentials_say_when_they_expire() {
@@ -212,4 +212,19 @@ fn what_is_missing_is_said_before_what_it_causes_and_is_not_claimed_of_a_lost_cl
     }
     let lost = words(of_session(&session, Registered::default(), 1));
     assert!(lost.contains("PermissionsVerified=Unknown/Missing"), "{lost}");
+}
+
+#[test]
+fn a_cluster_that_is_restricted_to_namespaces_says_so_whether_in_sync_or_not() {
+    for missing in [None, Some("Service in b".to_owned())] {
+        let mut session = running();
+        session.on(Event::SyncChanged { missing }, NOW, 0.0);
+        let registered = Registered { restricted_to: Some("namespaces a, b"), ..Registered::default() };
+        let mut list = Vec::new();
+        for condition in of_session(&session, registered, 1) {
+            set_condition(&mut list, condition, NOW);
+        }
+        let synced = list.iter().find(|condition| condition.type_ == "Synced").unwrap();
+        assert!(synced.message.ends_with("; worked on in namespaces a, b only"), "{}", synced.message);
+    }
 }

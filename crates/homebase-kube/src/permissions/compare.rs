@@ -1,14 +1,19 @@
 //! Compares the rights that are needed with those that are granted, as RBAC reads them. What is said of excess is a
 //! closed list of dangers, in this file's own words: nothing that a cluster answers gets into them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use homebase_core::NamespaceName;
+use homebase_core::namespaces::said;
 use k8s_openapi::api::authorization::v1::{NonResourceRule, ResourceRule};
 
-use super::{Need, Rules, Target, Without};
+use super::{Granted, Need, Rules, Scope, Target, Without};
 
 /// What stands for everything in a rule.
 const ALL: &str = "*";
+/// What people know everything in the whole cluster as.
+const CLUSTER_ADMIN: &str = " (cluster-admin)";
 
 /// A right that is needed and not granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +24,15 @@ pub struct Missing {
     pub target: Target,
     /// What becomes of the cluster without it.
     pub without: Without,
+    /// The namespaces in which it is missing; empty when it is the cluster as a whole.
+    pub namespaces: Vec<NamespaceName>,
 }
 
 impl fmt::Display for Missing {
-    /// Such as `patch,delete deployments.apps`.
+    /// Such as `patch,delete deployments.apps`, or `patch,delete deployments.apps in namespaces a, b`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verbs.join(","), self.target)
+        write!(f, "{} {}", self.verbs.join(","), self.target)?;
+        if self.namespaces.is_empty() { Ok(()) } else { write!(f, " in {}", said(&self.namespaces)) }
     }
 }
 
@@ -93,12 +101,52 @@ const DANGERS: &[Danger] = &[
     danger("apiextensions.k8s.io", "customresourcedefinitions", DELETE),
 ];
 
-/// Compares what is needed with what is granted.
+/// Compares what is needed with what is granted everywhere.
 pub fn compare(needed: &[Need], granted: &Rules) -> Verdict {
     Verdict {
         missing: needed.iter().filter_map(|need| missing(need, granted)).collect(),
         excessive: excessive(needed, &granted.resources),
     }
+}
+
+/// The same where the hub works in some namespaces only: what lies in no namespace has to be granted in the whole
+/// cluster, the rest in each of them.
+pub fn compare_in(needed: &[Need], granted: &Granted) -> Verdict {
+    let Granted { everywhere, within } = granted;
+    if within.is_empty() {
+        return compare(needed, everywhere);
+    }
+    let mut verdict = Verdict { missing: Vec::new(), excessive: excessive(needed, &everywhere.resources) };
+    for need in needed {
+        if need.scope == Scope::Cluster {
+            verdict.missing.extend(missing(need, everywhere));
+            continue;
+        }
+        let mut lacks: Vec<Missing> = Vec::new();
+        for (namespace, rules) in within {
+            let Some(found) = missing(need, rules) else { continue };
+            match lacks.iter_mut().find(|known| known.verbs == found.verbs) {
+                Some(known) => known.namespaces.push(namespace.clone()),
+                None => lacks.push(Missing { namespaces: vec![namespace.clone()], ..found }),
+            }
+        }
+        verdict.missing.append(&mut lacks);
+    }
+    let is_known = |words: &String| verdict.excessive.contains(words);
+    let mut beyond: Vec<(String, BTreeSet<NamespaceName>)> = Vec::new();
+    for (namespace, rules) in within {
+        for words in excessive(needed, &rules.resources).into_iter().filter(|words| !is_known(words)) {
+            match beyond.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, namespaces)) => drop(namespaces.insert(namespace.clone())),
+                None => beyond.push((words, BTreeSet::from([namespace.clone()]))),
+            }
+        }
+    }
+    let in_words = |(words, within): (String, BTreeSet<NamespaceName>)| {
+        format!("{} in {}", words.trim_end_matches(CLUSTER_ADMIN), said(&within))
+    };
+    verdict.excessive.extend(beyond.into_iter().map(in_words));
+    verdict
 }
 
 fn missing(need: &Need, granted: &Rules) -> Option<Missing> {
@@ -114,12 +162,17 @@ fn missing(need: &Need, granted: &Rules) -> Option<Missing> {
         }
     };
     let verbs: Vec<&str> = need.verbs.iter().copied().filter(|verb| !is_granted(verb)).collect();
-    (!verbs.is_empty()).then_some(Missing { verbs, target: need.target, without: need.without })
+    (!verbs.is_empty()).then_some(Missing {
+        verbs,
+        target: need.target,
+        without: need.without,
+        namespaces: Vec::new(),
+    })
 }
 
 fn excessive(needed: &[Need], granted: &[ResourceRule]) -> Vec<String> {
     if granted.iter().any(is_everything) {
-        return vec!["every verb on every resource (cluster-admin)".to_owned()];
+        return vec![format!("every verb on every resource{CLUSTER_ADMIN}")];
     }
     let mut found = Vec::new();
     for danger in DANGERS {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use homebase_core::{NamespaceName, Namespaces};
 use k8s_openapi::api::authorization::v1::{
     NonResourceRule, ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
 };
@@ -54,6 +55,35 @@ pub struct Rules {
     /// Why there may be more, in the words of the cluster: a right that is not in the rules may be granted all the
     /// same, as where a webhook authorizes. None when the rules are all there are.
     pub incomplete: Option<String>,
+}
+
+/// What a cluster grants, as far as it matters where the hub works.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Granted {
+    /// What holds in the whole cluster.
+    pub everywhere: Rules,
+    /// What holds in each namespace of a hub that works in some only, what holds everywhere included; empty for a hub
+    /// that works in all.
+    pub within: Vec<(NamespaceName, Rules)>,
+}
+
+impl Granted {
+    /// Why there may be more rights than these, in the words of the cluster.
+    pub fn incomplete(&self) -> Option<&str> {
+        let within = self.within.iter().map(|(_, rules)| rules);
+        std::iter::once(&self.everywhere).chain(within).find_map(|rules| rules.incomplete.as_deref())
+    }
+}
+
+/// Asks for the rights that hold in the whole cluster, and in each of some namespaces: one question after the other,
+/// for nobody waits for the answer, and what else is asked of the cluster must not.
+pub async fn fetch_granted(client: &Client, namespaces: &Namespaces) -> Result<Granted, FetchRulesError> {
+    let everywhere = fetch_rules(client, NO_NAMESPACE).await?;
+    let mut within = Vec::new();
+    for namespace in namespaces.names() {
+        within.push((namespace.clone(), fetch_rules(client, namespace.as_str()).await?));
+    }
+    Ok(Granted { everywhere, within })
 }
 
 /// Asks for the rights that hold in a namespace, those for the whole cluster among them. The namespace need not exist;

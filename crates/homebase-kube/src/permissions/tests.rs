@@ -6,7 +6,8 @@ use k8s_openapi::api::authorization::v1::{NonResourceRule, ResourceRule};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
 use super::{
-    HOME_NEEDS, NEEDS, Need, Rules, Scope, Target, Verdict, Without, cluster_role, compare, namespaced_roles,
+    Granted, HOME_NEEDS, NEEDS, Need, Rules, Scope, Target, Verdict, Without, cluster_role, compare, compare_in,
+    namespaced_roles,
 };
 
 fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> ResourceRule {
@@ -258,4 +259,73 @@ fn roles_for_namespaces_hold_the_same_rights_without_widening_any() {
     let verdict = compare(NEEDS, &granted(wide));
     let is_narrow = |need: &&Need| need.scope == Scope::WatchedNamespaces;
     assert_eq!(verdict.missing.len(), NEEDS.iter().filter(is_narrow).count());
+}
+
+/// What an account with the roles for some namespaces is granted, changed in each namespace by `change`.
+fn granted_in(namespaces: &[&str], change: impl Fn(&str, &mut Vec<PolicyRule>)) -> Granted {
+    let (wide, narrow) = namespaced_roles("homebase", namespaces, NEEDS);
+    let wide = wide.rules.unwrap();
+    let within = narrow.into_iter().zip(namespaces).map(|(role, namespace)| {
+        let mut rules = role.rules.unwrap();
+        change(namespace, &mut rules);
+        (namespace.parse().unwrap(), granted([wide.clone(), rules].concat()))
+    });
+    Granted { within: within.collect(), everywhere: granted(wide.clone()) }
+}
+
+#[test]
+fn roles_for_namespaces_are_enough_and_not_too_much_in_them() {
+    let granted = granted_in(&["a", "b"], |_, _| {});
+    assert_eq!(compare_in(NEEDS, &granted), Verdict::default());
+    assert!(!compare(NEEDS, &granted.everywhere).missing.is_empty());
+}
+
+#[test]
+fn what_is_missing_in_some_namespaces_is_named_with_them() {
+    let pods = |rule: &PolicyRule| rule.resources.as_ref().is_some_and(|all| all == &["pods"]);
+    let granted = granted_in(&["a", "b", "c"], |namespace, rules| {
+        if namespace != "b" {
+            rules.retain(|rule| !pods(rule));
+        }
+    });
+    assert_eq!(words(&compare_in(NEEDS, &granted)), ["list,watch,patch pods in namespaces a, c"]);
+    assert!(compare_in(NEEDS, &granted).stops_work());
+
+    // The same need, with other verbs missing in each.
+    let granted = granted_in(&["a", "b"], |namespace, rules| {
+        let lost = if namespace == "a" { "list" } else { "patch" };
+        rules.iter_mut().filter(|rule| pods(rule)).for_each(|rule| rule.verbs.retain(|verb| verb != lost));
+    });
+    assert_eq!(
+        words(&compare_in(NEEDS, &granted)),
+        ["list pods in namespace a", "patch pods in namespace b"]
+    );
+}
+
+#[test]
+fn a_right_that_lies_in_no_namespace_is_not_granted_by_one() {
+    let mut granted = granted_in(&["a"], |_, _| {});
+    granted.everywhere = Rules::default();
+    let missing = words(&compare_in(NEEDS, &granted));
+    assert_eq!(missing.len(), NEEDS.iter().filter(|need| need.scope == Scope::Cluster).count());
+    assert!(missing.iter().all(|words| !words.contains("in namespace")), "{missing:?}");
+}
+
+#[test]
+fn dangers_are_named_with_their_namespaces_unless_they_are_everywhere() {
+    let mut granted = granted_in(&["a", "b", "c"], |_, _| {});
+    let secrets = || rule(&[""], &["secrets"], &["get"]);
+    granted.within[0].1.resources.push(secrets());
+    granted.within[2].1.resources.push(secrets());
+    assert_eq!(compare_in(NEEDS, &granted).excessive, ["get secrets in namespaces a, c"]);
+    granted.everywhere.resources.push(secrets());
+    assert_eq!(compare_in(NEEDS, &granted).excessive, ["get secrets"]);
+}
+
+#[test]
+fn one_answer_that_is_not_whole_makes_the_whole_so() {
+    let mut granted = granted_in(&["a", "b"], |_, _| {});
+    assert_eq!(granted.incomplete(), None);
+    granted.within[1].1.incomplete = Some("a webhook decides".to_owned());
+    assert_eq!(granted.incomplete(), Some("a webhook decides"));
 }

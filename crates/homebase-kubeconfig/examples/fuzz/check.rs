@@ -95,6 +95,12 @@ fn check_accepted(kubeconfig: &SanitizedKubeconfig, policy: &Policy) -> Result<b
     let plaintext = matches!(trust, Trust::Plaintext);
     let faults = [
         (insecure && !policy.allow_insecure, "is accepted though it is insecure"),
+        (kubeconfig.proxy().is_some() && !policy.allow_insecure, "is accepted though it has a proxy"),
+        (kubeconfig.proxy().is_some() && plaintext, "shows everything to a proxy"),
+        (
+            kubeconfig.insecurities().is_empty() == (insecure || kubeconfig.proxy().is_some()),
+            "hides that it is insecure",
+        ),
         (*trust == Trust::SystemRoots && !policy.allow_system_roots, "is accepted without authorities"),
         (url.starts_with("http://") != plaintext, "has a URL that does not agree with its trust"),
         (!plaintext && !url.starts_with("https://"), "has a URL of another scheme"),

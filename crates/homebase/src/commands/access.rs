@@ -3,16 +3,16 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use homebase_api::labels;
-use homebase_core::ClusterId;
+use homebase_api::{annotations, labels};
+use homebase_core::{ClusterId, NamespaceName, Namespaces};
 use homebase_kube::destination::DestinationPolicy;
-use homebase_kube::permissions::{NEEDS, cluster_role};
+use homebase_kube::permissions::{NEEDS, cluster_role, namespaced_roles};
 use homebase_kubeconfig::{Policy, SanitizedKubeconfig, Trust, sanitize};
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, RoleRef, Subject};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
 use kube::Config;
 use kube::core::ObjectMeta;
 use serde_json::json;
@@ -31,13 +31,16 @@ const PEM_LINE: usize = 64;
 pub(crate) struct Account {
     pub(crate) namespace: String,
     pub(crate) name: String,
+    /// Where it has rights besides those on what lies in no namespace.
+    pub(crate) watched: Namespaces,
 }
 
 impl Account {
-    pub(crate) fn new(arguments: &AccountArguments) -> Self {
+    pub(crate) fn new(arguments: &AccountArguments, watched: &Namespaces) -> Self {
         Self {
             namespace: arguments.work_namespace.as_str().to_owned(),
             name: arguments.service_account.as_str().to_owned(),
+            watched: watched.clone(),
         }
     }
 
@@ -59,26 +62,54 @@ impl Account {
         }
     }
 
-    /// Exactly the rights of the hub's table.
+    /// The rights of the hub's table that hold in the whole cluster: all of them, or for an account of some namespaces
+    /// those on what lies in none.
     pub(crate) fn role(&self) -> ClusterRole {
-        let role = cluster_role(&self.role_name(), NEEDS);
+        let role = match self.watched {
+            Namespaces::All => cluster_role(&self.role_name(), NEEDS),
+            Namespaces::Only(_) => namespaced_roles(&self.role_name(), &[], NEEDS).0,
+        };
         ClusterRole { metadata: marked(&self.role_name(), None), ..role }
     }
 
     pub(crate) fn binding(&self) -> ClusterRoleBinding {
         ClusterRoleBinding {
             metadata: marked(&self.role_name(), None),
-            role_ref: RoleRef {
-                api_group: Some("rbac.authorization.k8s.io".to_owned()),
-                kind: "ClusterRole".to_owned(),
-                name: self.role_name(),
-            },
-            subjects: Some(vec![Subject {
-                kind: "ServiceAccount".to_owned(),
-                name: self.name.clone(),
-                namespace: Some(self.namespace.clone()),
-                api_group: None,
-            }]),
+            role_ref: self.role_ref("ClusterRole"),
+            subjects: Some(vec![self.subject()]),
+        }
+    }
+
+    /// For each namespace of an account of some, its rights there; none for an account of all.
+    pub(crate) fn roles(&self) -> Vec<(Role, RoleBinding)> {
+        let namespaces: Vec<&str> = self.watched.names().map(NamespaceName::as_str).collect();
+        let (_, roles) = namespaced_roles(&self.role_name(), &namespaces, NEEDS);
+        let bound = |(role, namespace): (Role, &&str)| {
+            let metadata = marked(&self.role_name(), Some(namespace));
+            let binding = RoleBinding {
+                metadata: metadata.clone(),
+                role_ref: self.role_ref("Role"),
+                subjects: Some(vec![self.subject()]),
+            };
+            (Role { metadata, ..role }, binding)
+        };
+        roles.into_iter().zip(&namespaces).map(bound).collect()
+    }
+
+    fn role_ref(&self, kind: &str) -> RoleRef {
+        RoleRef {
+            api_group: Some("rbac.authorization.k8s.io".to_owned()),
+            kind: kind.to_owned(),
+            name: self.role_name(),
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            kind: "ServiceAccount".to_owned(),
+            name: self.name.clone(),
+            namespace: Some(self.namespace.clone()),
+            api_group: None,
         }
     }
 }
@@ -100,6 +131,12 @@ pub(crate) struct Endpoint {
     /// Certificates as DER; none for the hub's system trust store.
     authorities: Option<Vec<Vec<u8>>>,
     tls_server_name: Option<String>,
+    /// Whether the server is not verified, as an insecure registration may say.
+    unverified: bool,
+    /// The proxy on the way, likewise.
+    proxy: Option<String>,
+    /// Whether the hub has been asked to take what is insecure.
+    allow_insecure: bool,
 }
 
 impl Endpoint {
@@ -111,21 +148,26 @@ impl Endpoint {
             server: server.map_or_else(|| own_url.trim_end_matches('/').to_owned(), str::to_owned),
             authorities: config.root_cert.clone(),
             tls_server_name: tls_server_name.map(str::to_owned).or_else(|| config.tls_server_name.clone()),
+            unverified: false,
+            proxy: None,
+            allow_insecure: false,
         }
     }
 
-    /// The same as in a registration.
-    pub(crate) fn of_registration(kubeconfig: &SanitizedKubeconfig) -> anyhow::Result<Self> {
+    /// The same as in a registration, which stays as insecure as it is.
+    pub(crate) fn of_registration(kubeconfig: &SanitizedKubeconfig) -> Self {
         let authorities = match kubeconfig.trust() {
             Trust::Authorities(authorities) => Some(authorities.clone()),
-            Trust::SystemRoots => None,
-            Trust::Unverified | Trust::Plaintext => bail!("the registration does not verify the server"),
+            Trust::SystemRoots | Trust::Unverified | Trust::Plaintext => None,
         };
-        Ok(Self {
+        Self {
             server: kubeconfig.server().url().to_owned(),
             authorities,
             tls_server_name: kubeconfig.tls_server_name().map(str::to_owned),
-        })
+            unverified: *kubeconfig.trust() == Trust::Unverified,
+            proxy: kubeconfig.proxy().map(|proxy| proxy.url().to_owned()),
+            allow_insecure: !kubeconfig.insecurities().is_empty(),
+        }
     }
 
     /// A self-contained kubeconfig that the hub takes, checked by the hub's own rules.
@@ -137,6 +179,12 @@ impl Endpoint {
         }
         if let Some(tls_server_name) = &self.tls_server_name {
             cluster["tls-server-name"] = tls_server_name.as_str().into();
+        }
+        if self.unverified {
+            cluster["insecure-skip-tls-verify"] = true.into();
+        }
+        if let Some(proxy) = &self.proxy {
+            cluster["proxy-url"] = proxy.as_str().into();
         }
         let kubeconfig = json!({
             "apiVersion": "v1",
@@ -150,7 +198,7 @@ impl Endpoint {
         let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
         let text =
             serde_saphyr::to_string_with_options(&kubeconfig, options).context("write the kubeconfig")?;
-        checked(text.as_bytes())?;
+        checked(text.as_bytes(), self.allow_insecure)?;
         Ok(text)
     }
 
@@ -173,18 +221,26 @@ impl Endpoint {
 }
 
 /// Holds a kubeconfig against the hub's rules, and says all that is wrong with it.
-pub(crate) fn checked(bytes: &[u8]) -> anyhow::Result<SanitizedKubeconfig> {
-    sanitize(bytes, &Policy::default()).map_err(|rejections| {
+pub(crate) fn checked(bytes: &[u8], allow_insecure: bool) -> anyhow::Result<SanitizedKubeconfig> {
+    sanitize(bytes, &Policy { allow_insecure, ..Policy::default() }).map_err(|rejections| {
         let faults: Vec<String> = rejections.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("the hub would not take this kubeconfig: {}", faults.join("; "))
     })
 }
 
+/// Namespaces as an annotation has them.
+pub(crate) fn annotation_of(namespaces: &Namespaces) -> Option<String> {
+    let names: Vec<&str> = namespaces.names().map(NamespaceName::as_str).collect();
+    namespaces.is_list().then(|| names.join(","))
+}
+
 /// The registration Secret, as it is created.
-pub(crate) fn secret(name: &str, namespace: &str, kubeconfig: String) -> Secret {
+pub(crate) fn secret(name: &str, namespace: &str, kubeconfig: String, watched: &Namespaces) -> Secret {
     let mut metadata = marked(name, Some(namespace));
     // It is the user's, so it does not say that the hub manages it.
     metadata.labels = Some([(labels::CLUSTER.to_owned(), labels::TRUE.to_owned())].into());
+    metadata.annotations =
+        annotation_of(watched).map(|list| [(annotations::WATCH_NAMESPACES.to_owned(), list)].into());
     Secret {
         metadata,
         type_: Some("Opaque".to_owned()),

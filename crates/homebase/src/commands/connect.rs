@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use homebase_kube::client::{BuildClientError, ClientLimits, build_client, config_of};
+use homebase_kube::client::{BuildClientError, ClientLimits, build_client, build_registered_client};
 use homebase_kube::destination::DestinationPolicy;
 use homebase_kube::observe::Observer;
 use homebase_kubeconfig::SanitizedKubeconfig;
@@ -77,9 +77,8 @@ pub(crate) fn registered_client(
     kubeconfig: &SanitizedKubeconfig,
     destinations: DestinationPolicy,
 ) -> anyhow::Result<Client> {
-    let mut config = config_of(kubeconfig)?;
-    config.headers = vec![user_agent()];
-    Ok(build_client(&config, destinations, LIMITS, Arc::new(Unobserved))?)
+    let user_agent = Some(user_agent().1);
+    Ok(build_registered_client(kubeconfig, user_agent, destinations, LIMITS, Arc::new(Unobserved))?)
 }
 
 fn user_agent() -> (header::HeaderName, HeaderValue) {

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, bail};
 use homebase_api::{Iris, IrisCluster, labels, remote_crds};
-use homebase_core::ClusterId;
+use homebase_core::{ClusterId, Namespaces};
 use homebase_kube::apply::{Dependents, delete_exact};
 use homebase_kube::destination::DestinationPolicy;
 use homebase_kube::{Category, categorize};
@@ -11,6 +11,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::ListParams;
+use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 
@@ -46,7 +47,7 @@ pub(crate) async fn run(arguments: &DeregisterArguments) -> anyhow::Result<Exit>
     }
     tell(&format!("home cluster: Secret {name} deleted; what runs on cluster {id} keeps running"));
     if let Some(work) = work {
-        revoke(&work, &Account::new(&arguments.account)).await?;
+        revoke(&work, &Account::new(&arguments.account, &Namespaces::All)).await?;
     }
     Ok(Exit::Success)
 }
@@ -77,10 +78,10 @@ struct Left {
 }
 
 async fn plan(id: &ClusterId, secret: &Secret, arguments: &DeregisterArguments) -> anyhow::Result<Exit> {
-    let kubeconfig = kubeconfig_of(secret, id)?;
+    let (kubeconfig, watched) = kubeconfig_of(secret, id)?;
     let destinations = DestinationPolicy { allow_loopback: arguments.allow_loopback_destinations };
     let work = connect::registered_client(&kubeconfig, destinations).context("reach the work cluster")?;
-    let left = left_behind(&work).await?;
+    let left = left_behind(&work, &watched).await?;
     match arguments.output {
         Output::Json => print(&json(&left)?)?,
         Output::Yaml => print(&yaml(&left)?)?,
@@ -94,22 +95,27 @@ async fn plan(id: &ClusterId, secret: &Secret, arguments: &DeregisterArguments) 
         }
     }
     let (account, role) = {
-        let account = Account::new(&arguments.account);
+        let account = Account::new(&arguments.account, &watched);
         (format!("{}/{}", account.namespace, account.name), account.role_name())
     };
     tell(&format!(
         "{} objects stay on cluster {id} and keep running; nobody operates them any more",
         left.len()
     ));
+    let within = if watched.is_list() {
+        format!(" (and the Role and RoleBinding of that name in {watched})")
+    } else {
+        String::new()
+    };
     tell(&format!(
-        "the hub's account stays too: ServiceAccount {account}, ClusterRole and ClusterRoleBinding {role}, unless \
-         --remove-access is given"
+        "the hub's account stays too: ServiceAccount {account}, ClusterRole and ClusterRoleBinding {role}{within}, \
+         unless --remove-access is given"
     ));
     Ok(Exit::Success)
 }
 
-/// All that users made for the hub and the hub made for them.
-async fn left_behind(work: &Client) -> anyhow::Result<Vec<Left>> {
+/// All that users made for the hub and the hub made for them, where it works.
+async fn left_behind(work: &Client, watched: &Namespaces) -> anyhow::Result<Vec<Left>> {
     let all = ListParams::default().limit(PAGE);
     let made = all.clone().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_HOMEBASE));
     let mut left = Vec::new();
@@ -123,23 +129,43 @@ async fn left_behind(work: &Client) -> anyhow::Result<Vec<Left>> {
             name,
         }));
     }
-    add::<IrisCluster>(work, &all, &mut left).await?;
-    add::<Iris>(work, &all, &mut left).await?;
-    add::<StatefulSet>(work, &made, &mut left).await?;
-    add::<Deployment>(work, &made, &mut left).await?;
-    add::<Service>(work, &made, &mut left).await?;
-    add::<ConfigMap>(work, &made, &mut left).await?;
+    add::<IrisCluster>((work, watched), &all, &mut left).await?;
+    add::<Iris>((work, watched), &all, &mut left).await?;
+    add::<StatefulSet>((work, watched), &made, &mut left).await?;
+    add::<Deployment>((work, watched), &made, &mut left).await?;
+    add::<Service>((work, watched), &made, &mut left).await?;
+    add::<ConfigMap>((work, watched), &made, &mut left).await?;
     let iris = ListParams::default().limit(PAGE).labels(labels::NAME);
-    add::<PersistentVolumeClaim>(work, &iris, &mut left).await?;
+    add::<PersistentVolumeClaim>((work, watched), &iris, &mut left).await?;
     Ok(left)
 }
 
 /// Adds the objects of a kind. A kind that is not installed has none.
-async fn add<K>(work: &Client, params: &ListParams, left: &mut Vec<Left>) -> anyhow::Result<()>
+async fn add<K>(
+    (work, watched): (&Client, &Namespaces),
+    params: &ListParams,
+    left: &mut Vec<Left>,
+) -> anyhow::Result<()>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    if !watched.is_list() {
+        return add_from(&Api::<K>::all(work.clone()), params, left).await;
+    }
+    for namespace in watched.names() {
+        add_from(&Api::<K>::namespaced(work.clone(), namespace.as_str()), params, left).await?;
+    }
+    Ok(())
+}
+
+async fn add_from<K>(api: &Api<K>, params: &ListParams, left: &mut Vec<Left>) -> anyhow::Result<()>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
-    let (api, kind) = (Api::<K>::all(work.clone()), K::kind(&()).into_owned());
+    let kind = K::kind(&()).into_owned();
     let mut params = params.clone();
     loop {
         let page = match api.list_metadata(&params).await {

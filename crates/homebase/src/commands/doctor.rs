@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use homebase_core::Namespaces;
 use homebase_kube::destination::DestinationPolicy;
 use homebase_kubeconfig::{Policy, SanitizedKubeconfig, sanitize};
 use jiff::Timestamp;
@@ -31,6 +32,8 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 struct Subject {
     /// The kubeconfig, or why the hub would not use it.
     kubeconfig: Result<Arc<SanitizedKubeconfig>, String>,
+    /// Where in the cluster the hub works.
+    namespaces: Arc<Namespaces>,
     /// The UID of the cluster that is on record.
     pinned: Option<String>,
     /// What the hub shows, for a registered cluster.
@@ -59,7 +62,7 @@ async fn find(arguments: &DoctorArguments, report: &mut Report) -> anyhow::Resul
             let faults: Vec<String> = rejections.iter().map(ToString::to_string).collect();
             faults.join("; ")
         });
-        return Ok(Some(Subject { kubeconfig, pinned: None, hub: None }));
+        return Ok(Some(Subject { kubeconfig, namespaces: Arc::default(), pinned: None, hub: None }));
     };
     let home = Home::connect(&arguments.home).await?;
     let shown = home.work_cluster(id).await?;
@@ -84,6 +87,7 @@ async fn find(arguments: &DoctorArguments, report: &mut Report) -> anyhow::Resul
     report.add(registration::secret(&registration));
     Ok(Some(Subject {
         kubeconfig: registration.kubeconfig.map_err(|unusable| unusable.message),
+        namespaces: registration.preferences.namespaces.clone(),
         pinned: pinned_uid(shown.as_ref(), &secret).map(str::to_owned),
         hub: Some(registration::HubView { shown, secret }),
     }))
@@ -96,7 +100,8 @@ async fn examine(subject: &Subject, destinations: DestinationPolicy, report: &mu
     };
     let now = Timestamp::now();
     report.add(credentials::expiry(kubeconfig, now));
-    let addresses = network::resolve(kubeconfig.server(), destinations).await;
+    let first_stop = kubeconfig.proxy().unwrap_or(kubeconfig.server());
+    let addresses = network::resolve(first_stop, destinations).await;
     if !report.add_step(addresses.0) {
         return report.skip_to_freshness("the server's address is not known");
     }
@@ -111,7 +116,7 @@ async fn examine(subject: &Subject, destinations: DestinationPolicy, report: &mu
             return report.skip_to_freshness("there is no connection");
         }
     };
-    let contact = contact::first(&client).await;
+    let contact = contact::first(&client, kubeconfig.trust()).await;
     let answered = report.add_step(contact.tls) & report.add_step(contact.server);
     if let Some(clock) = contact.clock {
         report.add(clock);
@@ -123,7 +128,7 @@ async fn examine(subject: &Subject, destinations: DestinationPolicy, report: &mu
         return report.skip_to_freshness("the credentials are not accepted");
     }
     report.add(rights::identity(&client, subject.pinned.as_deref()).await);
-    report.add(rights::permissions(&client).await);
+    report.add(rights::permissions(&client, &subject.namespaces).await);
     report.add(rights::crds(&client).await);
 }
 

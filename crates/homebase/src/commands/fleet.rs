@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use homebase_api::workcluster::ObservedSecret;
 use homebase_api::{WorkCluster, labels};
-use homebase_controller::registration::{Convention, NATIVE_KEYS, Registration, read, read_first};
-use homebase_core::{ClusterId, ObjectKey};
+use homebase_controller::registration::{Convention, Insecure, NATIVE_KEYS, Registration, read, read_first};
+use homebase_core::{ClusterId, Namespaces, ObjectKey};
 use homebase_kube::apply::{Object, fetch};
 use homebase_kubeconfig::SanitizedKubeconfig;
 use k8s_openapi::api::core::v1::Secret;
@@ -16,6 +16,8 @@ use kube::{Api, Client, ResourceExt as _};
 use super::connect;
 use crate::arguments::HomeArguments;
 
+/// Nobody here knows the settings of the hub: what a registration asks for is taken as allowed.
+pub(crate) const INSECURE: Insecure = Insecure::IfAsked;
 /// Objects on one page of a list.
 pub(crate) const PAGE: u32 = 500;
 /// What a Secret's name ends with by custom, and the cluster's name does not.
@@ -81,7 +83,8 @@ impl Home {
         let registered = ListParams::default().labels(&Convention::Native.selector());
         let found = list_all(&api, registered).await.context("list the registrations of the home cluster")?;
         let claims = found.into_iter().filter_map(|secret| {
-            let mine = read(Convention::Native, &secret).into_iter().find(|found| is_of(found, id))?;
+            let mine =
+                read(Convention::Native, &secret, INSECURE).into_iter().find(|found| is_of(found, id))?;
             Some((mine.secret.created, mine.secret.name, secret))
         });
         Ok(claims.min_by_key(|(created, name, _)| (*created, name.clone())).map(|(_, _, secret)| secret))
@@ -140,7 +143,7 @@ pub(crate) fn is_registration(secret: &Secret) -> bool {
 
 /// A Secret as the hub reads it for a cluster, whatever tool wrote it.
 pub(crate) fn registered(secret: &Secret, id: &ClusterId) -> Option<Registration> {
-    read_first(&Convention::ALL, secret).into_iter().find(|found| is_of(found, id))
+    read_first(&Convention::ALL, secret, INSECURE).into_iter().find(|found| is_of(found, id))
 }
 
 fn is_of(registration: &Registration, id: &ClusterId) -> bool {
@@ -153,14 +156,18 @@ pub(crate) fn data_key(secret: &Secret) -> &'static str {
     NATIVE_KEYS.into_iter().find(has).unwrap_or(NATIVE_KEYS[0])
 }
 
-/// The kubeconfig of a registration, by the hub's own rules.
-pub(crate) fn kubeconfig_of(secret: &Secret, id: &ClusterId) -> anyhow::Result<Arc<SanitizedKubeconfig>> {
+/// The kubeconfig of a registration, by the hub's own rules, and where in its cluster the hub works.
+pub(crate) fn kubeconfig_of(
+    secret: &Secret,
+    id: &ClusterId,
+) -> anyhow::Result<(Arc<SanitizedKubeconfig>, Arc<Namespaces>)> {
     let name = secret.name_any();
     let registration =
         registered(secret, id).with_context(|| format!("Secret {name} does not register {id} any more"))?;
-    registration
+    let kubeconfig = registration
         .kubeconfig
-        .map_err(|unusable| anyhow::anyhow!("use what Secret {name} holds: {}", unusable.message))
+        .map_err(|unusable| anyhow::anyhow!("use what Secret {name} holds: {}", unusable.message))?;
+    Ok((kubeconfig, registration.preferences.namespaces.clone()))
 }
 
 /// The Secret that the hub's words are about.

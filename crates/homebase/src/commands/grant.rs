@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use homebase_api::labels;
+use homebase_core::Namespaces;
 use homebase_kube::identity::fetch_identity;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::access::Account;
+use super::fleet::list_all;
 use super::output::{rough, tell};
 use super::values::Lifetime;
 
@@ -60,6 +62,12 @@ pub(crate) async fn grant(work: &Client, account: &Account) -> anyhow::Result<()
     }
     let accounts: Api<ServiceAccount> = Api::namespaced(work.clone(), &account.namespace);
     apply(&accounts, &account.service_account()).await?;
+    // First what is added: an account that had rights everywhere is not without any for a moment.
+    for (role, binding) in account.roles() {
+        let namespace = role.namespace().unwrap_or_default();
+        apply(&Api::<Role>::namespaced(work.clone(), &namespace), &role).await?;
+        apply(&Api::<RoleBinding>::namespaced(work.clone(), &namespace), &binding).await?;
+    }
     apply(&Api::<ClusterRole>::all(work.clone()), &account.role()).await?;
     apply(&Api::<ClusterRoleBinding>::all(work.clone()), &account.binding()).await
 }
@@ -89,7 +97,22 @@ where
         Some(found) if found.resource_version() == applied.resource_version() => "unchanged",
         Some(_) => "updated",
     };
-    tell(&format!("work cluster: {kind} {name} {verb}"));
+    let place = object.namespace().map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+    tell(&format!("work cluster: {kind} {name}{place} {verb}"));
+    Ok(())
+}
+
+/// Refuses namespaces that are not there: no role can be made in them.
+pub(crate) async fn check_namespaces(work: &Client, account: &Account) -> anyhow::Result<()> {
+    let namespaces: Api<Namespace> = Api::all(work.clone());
+    for name in account.watched.names() {
+        let found = namespaces.get_metadata_opt(name.as_str()).await;
+        if found.with_context(|| reading("namespace", name.as_str()))?.is_none() {
+            bail!(
+                "namespace {name} is not on the work cluster: create it first, as the account's rights lie in it"
+            );
+        }
+    }
     Ok(())
 }
 
@@ -139,7 +162,35 @@ pub(crate) fn second(time: Timestamp) -> String {
 pub(crate) async fn revoke(work: &Client, account: &Account) -> anyhow::Result<()> {
     delete(&Api::<ClusterRoleBinding>::all(work.clone()), &account.role_name()).await?;
     delete(&Api::<ClusterRole>::all(work.clone()), &account.role_name()).await?;
+    revoke_in(work, account, &Namespaces::default()).await?;
     delete(&Api::<ServiceAccount>::namespaced(work.clone(), &account.namespace), &account.name).await
+}
+
+/// Takes the account's rights away in namespaces that it is not for any more.
+pub(crate) async fn revoke_elsewhere(work: &Client, account: &Account) -> anyhow::Result<()> {
+    revoke_in(work, account, &account.watched).await
+}
+
+/// Takes away the roles that lie in a namespace, but for those in the namespaces of a list.
+async fn revoke_in(work: &Client, account: &Account, kept: &Namespaces) -> anyhow::Result<()> {
+    let name = account.role_name();
+    let selector = format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_HOMEBASE);
+    let params = ListParams::default().labels(&selector).fields(&format!("metadata.name={name}"));
+    let bindings = list_all(&Api::<RoleBinding>::all(work.clone()), params.clone()).await;
+    let roles = list_all(&Api::<Role>::all(work.clone()), params).await;
+    let is_kept = |namespace: &str| kept.names().any(|kept| kept.as_str() == namespace);
+    let surplus = |found: Vec<Option<String>>| {
+        found.into_iter().flatten().filter(|namespace| !is_kept(namespace)).collect::<Vec<_>>()
+    };
+    let bindings = bindings.context("list the RoleBindings of the work cluster")?;
+    for namespace in surplus(bindings.iter().map(ResourceExt::namespace).collect()) {
+        delete(&Api::<RoleBinding>::namespaced(work.clone(), &namespace), &name).await?;
+    }
+    let roles = roles.context("list the Roles of the work cluster")?;
+    for namespace in surplus(roles.iter().map(ResourceExt::namespace).collect()) {
+        delete(&Api::<Role>::namespaced(work.clone(), &namespace), &name).await?;
+    }
+    Ok(())
 }
 
 /// Deletes exactly the object that was looked at, if Homebase made it.

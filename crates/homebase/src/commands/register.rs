@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, bail};
 use homebase_api::{WorkCluster, annotations};
-use homebase_core::ClusterId;
+use homebase_core::{ClusterId, Namespaces};
 use homebase_kube::apply::patch_exact;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -12,9 +12,9 @@ use kube::{Api, ResourceExt as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::access::{Account, Endpoint, PLACEHOLDER, secret};
-use super::fleet::{Home, data_key, is_registration, observed_secret, pinned_uid, secret_name};
-use super::grant::{FIELD_MANAGER, cluster_uid, grant, request_token};
+use super::access::{Account, Endpoint, PLACEHOLDER, annotation_of, secret};
+use super::fleet::{Home, data_key, is_registration, observed_secret, pinned_uid, registered, secret_name};
+use super::grant::{FIELD_MANAGER, check_namespaces, cluster_uid, grant, request_token, revoke_elsewhere};
 use super::output::{json as to_json, print, tell, yaml};
 use super::wait::{Goal, wait};
 use super::{Exit, connect};
@@ -22,10 +22,10 @@ use crate::arguments::{ManifestFormat, RegisterArguments};
 
 pub(crate) async fn run(arguments: &RegisterArguments) -> anyhow::Result<Exit> {
     let id = &arguments.name;
-    let account = Account::new(&arguments.account);
+    let asked = arguments.watch_namespaces.as_ref().map(|watched| &watched.0);
+    let account = Account::new(&arguments.account, asked.unwrap_or(&Namespaces::All));
     if arguments.print_rbac {
-        let rbac = [("work", value(&account.role())?), ("work", value(&account.binding())?)];
-        return print_manifests(&rbac, arguments.output);
+        return print_manifests(&rbac(&account)?, arguments.output);
     }
     let config = connect::load(arguments.work_kubeconfig.as_deref(), arguments.context.as_deref())
         .await
@@ -36,14 +36,12 @@ pub(crate) async fn run(arguments: &RegisterArguments) -> anyhow::Result<Exit> {
     // With a placeholder all but the token can be judged beforehand.
     let sample = endpoint.kubeconfig(id, PLACEHOLDER)?;
     if arguments.dry_run {
-        let secret = secret(&secret_name(id), arguments.home.namespace.as_str(), sample);
-        let manifests = [
-            ("work", value(&account.namespace_object())?),
-            ("work", value(&account.service_account())?),
-            ("work", value(&account.role())?),
-            ("work", value(&account.binding())?),
-            ("home", value(&secret)?),
-        ];
+        let namespace = arguments.home.namespace.as_str();
+        let secret = secret(&secret_name(id), namespace, sample, &account.watched);
+        let mut manifests =
+            vec![("work", value(&account.namespace_object())?), ("work", value(&account.service_account())?)];
+        manifests.extend(rbac(&account)?);
+        manifests.push(("home", value(&secret)?));
         return print_manifests(&manifests, arguments.output);
     }
     if let Some(doubt) = endpoint.doubt() {
@@ -54,12 +52,40 @@ pub(crate) async fn run(arguments: &RegisterArguments) -> anyhow::Result<Exit> {
     let uid = cluster_uid(&work).await?;
     let found = home.secret(&secret_name(id)).await?;
     check_free(id, found.as_ref(), &uid, &home.work_clusters().await?.unwrap_or_default())?;
+    let watched = match (asked, &found) {
+        (Some(asked), _) => asked.clone(),
+        // A renewal does not widen what somebody has restricted.
+        (None, Some(found)) => watched_by(found, id)?,
+        (None, None) => Namespaces::All,
+    };
+    let account = Account { watched, ..account };
+    check_namespaces(&work, &account).await?;
 
     grant(&work, &account).await?;
     let token = request_token(&work, &account, arguments.token.token_ttl).await?;
     let kubeconfig = endpoint.kubeconfig(id, token.expose())?;
-    let version = write(&home, id, &uid, found, kubeconfig).await?;
+    let version = write(&home, id, &uid, found, kubeconfig, &account.watched).await?;
+    // Only now does the hub not work there any more.
+    revoke_elsewhere(&work, &account).await?;
     wait(&home, id, &version, Goal::Ready, arguments.token.wait).await
+}
+
+/// The namespaces that a registration is restricted to already.
+fn watched_by(found: &Secret, id: &ClusterId) -> anyhow::Result<Namespaces> {
+    let Some(registration) = registered(found, id) else { return Ok(Namespaces::All) };
+    if let Some(refused) = &registration.preferences.refused {
+        bail!("{refused}, or give --watch-namespaces");
+    }
+    Ok(registration.preferences.namespaces.as_ref().clone())
+}
+
+/// All that grants the account its rights.
+fn rbac(account: &Account) -> anyhow::Result<Vec<(&'static str, Value)>> {
+    let mut manifests = vec![("work", value(&account.role())?), ("work", value(&account.binding())?)];
+    for (role, binding) in account.roles() {
+        manifests.extend([("work", value(&role)?), ("work", value(&binding)?)]);
+    }
+    Ok(manifests)
 }
 
 /// Refuses a name or a cluster that is somebody else's.
@@ -112,14 +138,15 @@ async fn write(
     uid: &str,
     found: Option<Secret>,
     kubeconfig: String,
+    watched: &Namespaces,
 ) -> anyhow::Result<String> {
     let name = secret_name(id);
     let written = if let Some(found) = found {
-        replace_kubeconfig(home, &found, kubeconfig).await?
+        replace_kubeconfig(home, &found, kubeconfig, watched).await?
     } else {
         let api: Api<Secret> = Api::namespaced(home.client.clone(), &home.namespace);
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        let mut object = secret(&name, &home.namespace, kubeconfig);
+        let mut object = secret(&name, &home.namespace, kubeconfig, watched);
         // So that the hub never takes another cluster for this one, not even at first contact.
         object.annotations_mut().insert(annotations::EXPECTED_CLUSTER_UID.to_owned(), uid.to_owned());
         let created = api.create(&params, &object).await;
@@ -129,16 +156,21 @@ async fn write(
     written.resource_version().context("the home cluster's answer has no resourceVersion")
 }
 
-/// Puts another kubeconfig into exactly this Secret, under the key that the hub reads.
+/// Puts another kubeconfig into exactly this Secret, under the key that the hub reads, with the namespaces that it is
+/// for if it is not for all: what a Secret says about them stays otherwise.
 pub(crate) async fn replace_kubeconfig(
     home: &Home,
     found: &Secret,
     kubeconfig: String,
+    watched: &Namespaces,
 ) -> anyhow::Result<Secret> {
     let (Some(uid), Some(version)) = (found.uid(), found.resource_version()) else {
         bail!("the home cluster's answer has no UID");
     };
-    let data = json!({"data": {data_key(found): ByteString(kubeconfig.into_bytes())}});
+    let mut data = json!({"data": {data_key(found): ByteString(kubeconfig.into_bytes())}});
+    if let Some(list) = annotation_of(watched) {
+        data["metadata"]["annotations"] = json!({annotations::WATCH_NAMESPACES: list});
+    }
     let key = home.key(&found.name_any());
     patch_exact(&home.client, &key, &uid, &version, data).await.context("write to the home cluster")
 }

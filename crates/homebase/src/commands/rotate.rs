@@ -2,6 +2,7 @@
 //! old one until the new one has proved itself.
 
 use anyhow::{Context as _, bail};
+use homebase_core::Namespaces;
 use kube::ResourceExt as _;
 
 use super::access::{Account, Endpoint};
@@ -15,15 +16,15 @@ use crate::arguments::RotateArguments;
 
 pub(crate) async fn run(arguments: &RotateArguments) -> anyhow::Result<Exit> {
     let id = &arguments.name;
-    let account = Account::new(&arguments.account);
+    let account = Account::new(&arguments.account, &Namespaces::All);
     let config = connect::load(Some(&arguments.work_kubeconfig), arguments.context.as_deref())
         .await
         .context("find the work cluster")?;
     let home = Home::connect(&arguments.home).await?;
     let shown = home.work_cluster(id).await?;
     let secret = home.require_registration(id, shown.as_ref()).await?;
-    let registered = kubeconfig_of(&secret, id)?;
-    let endpoint = Endpoint::of_registration(&registered)?;
+    let (registered, _) = kubeconfig_of(&secret, id)?;
+    let endpoint = Endpoint::of_registration(&registered);
 
     let work = connect::client(&config).context("reach the work cluster")?;
     let uid = cluster_uid(&work).await?;
@@ -37,7 +38,7 @@ pub(crate) async fn run(arguments: &RotateArguments) -> anyhow::Result<Exit> {
     }
     let token = request_token(&work, &account, arguments.token.token_ttl).await?;
     let kubeconfig = endpoint.kubeconfig(id, token.expose())?;
-    let written = replace_kubeconfig(&home, &secret, kubeconfig).await?;
+    let written = replace_kubeconfig(&home, &secret, kubeconfig, &Namespaces::All).await?;
     tell(&format!("home cluster: Secret {} written", secret.name_any()));
     let version = written.resource_version().context("the home cluster's answer has no resourceVersion")?;
     wait(&home, id, &version, Goal::Rotated, arguments.token.wait).await

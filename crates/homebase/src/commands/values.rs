@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use homebase_core::{ClusterId, InvalidName};
+use homebase_core::namespaces::NamespaceList;
+use homebase_core::{ClusterId, InvalidName, Namespaces};
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,9 @@ pub(crate) enum InvalidValue {
     /// The text is no duration.
     #[error("use a whole number with s, m, h or d, such as 30s, 10m, 24h or 90d, up to {MAX_DAYS}d")]
     ReadDuration,
+    /// The text is no list of namespaces.
+    #[error("use 1 to {} names of namespaces, separated by commas", Namespaces::MAX)]
+    ListNamespaces,
     /// The text is no URL of an apiserver.
     #[error("use a URL such as https://api.example.com:6443")]
     ReadUrl,
@@ -32,6 +36,10 @@ pub(crate) enum InvalidValue {
 /// Name of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamespaceName(String);
+
+/// Some namespaces of a work cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WatchedNamespaces(pub(crate) Namespaces);
 
 /// Name of a service account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +87,16 @@ impl FromStr for NamespaceName {
             && text.ends_with(plain)
             && text.chars().all(|c| plain(c) || c == '-');
         if valid { Ok(Self(text.to_owned())) } else { Err(InvalidValue::NameNamespace) }
+    }
+}
+
+impl FromStr for WatchedNamespaces {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let NamespaceList { names, invalid } = NamespaceList::read(text);
+        let is_usable = invalid.is_empty() && (1..=Namespaces::MAX).contains(&names.len());
+        if is_usable { Ok(Self(Namespaces::Only(names))) } else { Err(InvalidValue::ListNamespaces) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! All faults of a command line are told at once.
 
 use clap::Parser as _;
+use homebase_controller::registration::Insecure;
 
 use super::{InvalidSetting, Settings, validate};
 use crate::arguments::{Arguments, Command};
@@ -17,6 +18,12 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!(settings.namespace, "homebase-system");
     assert_eq!(settings.http_address.to_string(), "0.0.0.0:8081");
     assert!(!settings.destinations.allow_loopback);
+    assert_eq!(settings.insecure, Insecure::Refused);
+}
+
+#[test]
+fn insecure_registrations_are_taken_only_on_request() {
+    assert_eq!(settings(&["--allow-insecure-registrations"]).unwrap().insecure, Insecure::IfAsked);
 }
 
 #[test]

@@ -184,14 +184,14 @@ async fn a_secret_without_a_kubeconfig_says_so() {
 }
 
 #[tokio::test]
-async fn a_setting_that_is_not_built_ends_the_session_and_says_so() {
-    // To ignore `watch-namespaces` would be to do what somebody forbade.
+async fn a_setting_that_cannot_be_carried_out_ends_the_session_and_says_so() {
+    // To work in all namespaces would be to do what somebody forbade.
     let (fleet, [plane]) = (fleet().await, lease().await);
     let secrets = fleet.registrations().await;
     fleet.register_as("narrow", kubeconfig(&plane).await).await;
     fleet.wait_cluster_ready("narrow").await;
     let mark = plane.audit_mark().unwrap();
-    let patch = Patch::Merge(json!({"metadata": {"annotations": {annotations::WATCH_NAMESPACES: "a"}}}));
+    let patch = Patch::Merge(json!({"metadata": {"annotations": {annotations::WATCH_NAMESPACES: "*"}}}));
     secrets.patch("narrow-kubeconfig", &PatchParams::default(), &patch).await.unwrap();
     let message = wait_shown(fleet, "narrow", BAD).await;
     assert!(message.contains(annotations::WATCH_NAMESPACES), "{message}");

@@ -92,7 +92,7 @@ async fn multicluster_runtime_calls_a_cluster_as_its_secret_is_called() {
 }
 
 /// Argo CD names the Secret by server and checksum; the cluster's name is a key.
-fn argo(cluster: &str, server: &str, config: &str) -> Form {
+pub(super) fn argo(cluster: &str, server: &str, config: &str) -> Form {
     Form::new(format!("cluster-127.0.0.1-{cluster}"), json!({"argocd.argoproj.io/secret-type": "cluster"}))
         .with("name", cluster)
         .with("server", server)

@@ -77,3 +77,30 @@ fn labels_with_other_values_register_nothing() {
         assert!(!Convention::ALL.iter().any(|convention| convention.is_met(&found)), "{key}={value}");
     }
 }
+
+#[test]
+fn argo_cd_restricts_to_namespaces_in_keys_of_its_own() {
+    let of = |namespaces: Option<&str>, cluster: Option<&str>| {
+        let mut data = std::collections::BTreeMap::new();
+        for (key, value) in [("namespaces", namespaces), ("clusterResources", cluster)] {
+            data.extend(value.map(|value| (key, k8s_openapi::ByteString(value.as_bytes().to_vec()))));
+        }
+        secret(json!({ "metadata": { "name": "x" }, "data": data }))
+    };
+    for (namespaces, cluster, list, keeps_cluster) in [
+        (None, None, None, false),
+        (Some(""), Some("false"), None, false),
+        (Some(" \n"), None, None, false),
+        (Some("a,b\n"), None, Some("a,b"), true),
+        (Some("a"), Some("false"), Some("a"), true),
+        (Some("a"), Some("true"), Some("a"), false),
+    ] {
+        let found = of(namespaces, cluster);
+        let expected = super::Restriction {
+            namespaces: list.map(|list| ("namespaces", list.as_bytes())),
+            keeps_cluster,
+        };
+        assert_eq!(Convention::ArgoCd.restriction(&found), expected, "{namespaces:?} {cluster:?}");
+        assert_eq!(Convention::Native.restriction(&found), super::Restriction::default());
+    }
+}

@@ -6,12 +6,16 @@ use homebase_api::annotations;
 use homebase_kube::client::ClientLimits;
 use homebase_kube::crd::CrdPolicy;
 
-use super::Preferences;
+use super::{Preferences, Restriction};
 
 fn read(pairs: &[(&str, &str)]) -> Preferences {
+    restricted(pairs, Restriction::default())
+}
+
+fn restricted(pairs: &[(&str, &str)], restriction: Restriction<'_>) -> Preferences {
     let found: BTreeMap<String, String> =
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Preferences::read(&found)
+    Preferences::read(&found, restriction)
 }
 
 const HUB: ClientLimits = ClientLimits { max_in_flight: 16, requests_per_second: 100 };
@@ -61,8 +65,65 @@ fn paused_is_a_switch() {
     assert!(read(&[(annotations::PAUSED, "false")]).paused.is_none());
 }
 
+fn names(read: &Preferences) -> Vec<String> {
+    read.namespaces.names().map(ToString::to_string).collect()
+}
+
+const LIST: &str = annotations::WATCH_NAMESPACES;
+
 #[test]
-fn what_is_not_carried_out_is_refused_by_name() {
-    let refused = read(&[(annotations::WATCH_NAMESPACES, "a")]).refused.unwrap();
-    assert!(refused.contains(annotations::WATCH_NAMESPACES), "{refused}");
+fn a_list_of_namespaces_restricts_and_none_is_all_of_them() {
+    assert!(!read(&[]).namespaces.is_list());
+    let read = read(&[(LIST, " b, a ,b")]);
+    assert!(read.faults.is_empty() && read.refused.is_none());
+    assert_eq!(names(&read), ["a", "b"]);
+}
+
+#[test]
+fn a_bad_entry_is_left_out_and_told_by_its_place() {
+    let read = read(&[(LIST, "a,Canary,b,*")]);
+    assert_eq!((names(&read), read.refused.is_none()), (vec!["a".to_owned(), "b".to_owned()], true));
+    assert_eq!(read.faults.len(), 1);
+    assert!(read.faults[0].starts_with(LIST) && read.faults[0].contains("entry 2, 4 "), "{:?}", read.faults);
+    assert!(!read.faults[0].contains("Canary"), "{:?}", read.faults);
+}
+
+#[test]
+fn a_list_that_is_no_use_never_means_all() {
+    let many = |count: usize| (0..count).map(|n| format!("n-{n}")).collect::<Vec<_>>().join(",");
+    for bad in ["", " ", ",", "*", "Canary", &many(65)] {
+        let read = read(&[(LIST, bad)]);
+        let refused = read.refused.unwrap();
+        assert!(refused.starts_with(LIST) && !refused.contains("Canary"), "{bad:?}: {refused}");
+    }
+    assert_eq!(names(&read(&[(LIST, &many(64))])).len(), 64);
+}
+
+#[test]
+fn two_lists_restrict_together() {
+    let argo = |text: &'static str| Restriction {
+        namespaces: Some(("namespaces", text.as_bytes())),
+        keeps_cluster: false,
+    };
+    assert_eq!(names(&restricted(&[], argo("a,b"))), ["a", "b"]);
+    assert_eq!(names(&restricted(&[(LIST, "b,c")], argo("a,b"))), ["b"]);
+    let refused = restricted(&[(LIST, "c")], argo("a,b")).refused.unwrap();
+    assert!(refused.contains(LIST) && refused.contains("key namespaces"), "{refused}");
+    assert!(restricted(&[(LIST, "a")], argo("*")).refused.unwrap().starts_with("namespaces: "));
+}
+
+#[test]
+fn who_keeps_the_cluster_to_himself_gets_no_crds_unless_he_asks() {
+    let keeps = Restriction { keeps_cluster: true, ..Restriction::default() };
+    assert_eq!(restricted(&[], keeps).crd_policy, CrdPolicy::Never);
+    assert_eq!(restricted(&[(annotations::CRD_POLICY, "Install")], keeps).crd_policy, CrdPolicy::Install);
+}
+
+#[test]
+fn insecure_is_a_switch() {
+    assert!(read(&[(annotations::ALLOW_INSECURE, "true")]).allow_insecure);
+    for no in ["false", "True", "yes", ""] {
+        let read = read(&[(annotations::ALLOW_INSECURE, no)]);
+        assert_eq!((read.allow_insecure, read.faults.len()), (false, usize::from(no != "false")), "{no}");
+    }
 }

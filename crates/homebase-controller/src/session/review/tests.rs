@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homebase_fleet::session::Permissions;
-use homebase_kube::permissions::{FetchRulesError, NEEDS, Rules, Verdict, compare};
+use homebase_kube::permissions::{FetchRulesError, Granted, NEEDS, Rules, Verdict, compare_in};
 use k8s_openapi::api::authorization::v1::{NonResourceRule, ResourceRule};
 
 use super::{REPAIR_INTERVAL, REVIEW_INTERVAL, Schedule, judge};
@@ -33,7 +33,11 @@ fn everything_but_events() -> Rules {
 }
 
 fn judged(rules: &Rules) -> Permissions {
-    judge(&compare(NEEDS, rules), rules)
+    judge_in(&Granted { everywhere: rules.clone(), within: Vec::new() })
+}
+
+fn judge_in(granted: &Granted) -> Permissions {
+    judge(&compare_in(NEEDS, granted), granted)
 }
 
 #[test]
@@ -44,6 +48,15 @@ fn what_is_missing_is_named_with_its_weight_and_the_fix() {
     assert!(!stops_work);
     let Permissions::Missing { stops_work, .. } = judged(&Rules::default()) else { panic!() };
     assert!(stops_work);
+}
+
+#[test]
+fn what_is_missing_in_a_namespace_is_named_with_it_and_another_fix() {
+    let within = vec![("a".parse().unwrap(), everything_but_events())];
+    let granted = Granted { everywhere: everything_but_events(), within };
+    let Permissions::Missing { words, .. } = judge_in(&granted) else { panic!() };
+    assert!(words.starts_with("missing: create,patch events.events.k8s.io in namespace a. To"), "{words}");
+    assert!(words.contains("--print-rbac --watch-namespaces"), "{words}");
 }
 
 #[test]
@@ -65,7 +78,8 @@ fn an_incomplete_answer_is_never_missing_but_may_be_enough() {
     assert!(words.contains("a webhook decides") && words.contains("events.events.k8s.io"), "{words}");
     rules.resources.push(rule(&["events.k8s.io"], &["events"], &["create", "patch"]));
     assert_eq!(judged(&rules), Permissions::Sufficient);
-    assert_eq!(judge(&Verdict::default(), &rules), Permissions::Sufficient);
+    let granted = Granted { everywhere: rules, within: Vec::new() };
+    assert_eq!(judge(&Verdict::default(), &granted), Permissions::Sufficient);
 }
 
 #[tokio::test(start_paused = true)]

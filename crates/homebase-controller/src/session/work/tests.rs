@@ -89,6 +89,7 @@ fn start() -> Setting {
         limits: ClientLimits { max_in_flight: 1, requests_per_second: 1 },
         conventions: Vec::new(),
         fleet_brake: 0,
+        insecure: crate::registration::Insecure::Refused,
     };
     let hub = Hub::new(settings, Arc::new(NoWorkload), metrics.clone(), &mut figures);
     let queue = Arc::new(WorkQueue::new(metrics as Arc<dyn crate::queue::QueueObserver<WorkKey>>));

@@ -1,6 +1,8 @@
 //! What `register` writes: rights no wider than the table, and a kubeconfig that the hub takes.
 
-use homebase_kube::permissions::NEEDS;
+use homebase_api::annotations;
+use homebase_core::Namespaces;
+use homebase_kube::permissions::{NEEDS, Scope};
 use homebase_kubeconfig::Credentials;
 use kube::Config;
 
@@ -21,7 +23,7 @@ fn endpoint(authorities: Option<Vec<Vec<u8>>>) -> Endpoint {
 fn the_hub_takes_what_is_written() {
     let text = endpoint(None).kubeconfig(&"boston".parse().unwrap(), &token()).unwrap();
     assert!(text.contains(&format!("token: {}\n", token())), "the token is not on the line of its field");
-    let kubeconfig = checked(text.as_bytes()).unwrap();
+    let kubeconfig = checked(text.as_bytes(), false).unwrap();
     assert_eq!(kubeconfig.server().url(), "https://api.example.com:6443");
     let Credentials::Token(read) = kubeconfig.credentials() else { panic!("no token") };
     assert!(read.expose() == token(), "another token came out than went in");
@@ -33,8 +35,8 @@ fn a_renewal_keeps_where_and_how_the_hub_connects() {
     let config = Config::new("https://api.example.com".parse().unwrap());
     let endpoint = Endpoint::new(&config, Some("https://10.0.0.1:443/path"), Some("api.internal"));
     let text = endpoint.kubeconfig(&"boston".parse().unwrap(), "one").unwrap();
-    let registered = checked(text.as_bytes()).unwrap();
-    assert_eq!(Endpoint::of_registration(&registered).unwrap(), endpoint);
+    let registered = checked(text.as_bytes(), false).unwrap();
+    assert_eq!(Endpoint::of_registration(&registered), endpoint);
 }
 
 #[test]
@@ -72,9 +74,52 @@ fn certificates_are_pem() {
     assert!(text.lines().all(|line| line.len() <= 64), "{text}");
 }
 
+fn account(watched: Namespaces) -> Account {
+    Account { namespace: "hub".to_owned(), name: "reader".to_owned(), watched }
+}
+
+fn two() -> Namespaces {
+    Namespaces::Only(["b", "a"].map(|name| name.parse().unwrap()).into())
+}
+
+#[test]
+fn the_rights_of_an_account_for_some_namespaces_are_in_them_alone() {
+    let account = account(two());
+    let wide = NEEDS.iter().filter(|need| need.scope == Scope::Cluster).count();
+    assert_eq!(account.role().rules.unwrap().len(), wide);
+    let roles = account.roles();
+    assert_eq!(roles.len(), 2);
+    for ((role, binding), namespace) in roles.into_iter().zip(["a", "b"]) {
+        assert_eq!(role.rules.unwrap().len(), NEEDS.len() - wide);
+        assert_eq!(role.metadata.namespace.as_deref(), Some(namespace));
+        assert_eq!(binding.metadata, role.metadata);
+        assert_eq!(
+            (binding.role_ref.kind.as_str(), Some(binding.role_ref.name)),
+            ("Role", role.metadata.name)
+        );
+        assert_eq!(binding.subjects, account.binding().subjects);
+    }
+    assert!(super::tests::account(Namespaces::All).roles().is_empty());
+}
+
+#[test]
+fn a_renewal_keeps_an_insecure_registration_as_it_is() {
+    for insecure in ["insecure-skip-tls-verify: true", "proxy-url: \"http://proxy.example.com:3128\""] {
+        let text = format!(
+            "current-context: c\nclusters: [{{name: c, cluster: {{server: 'https://a:6443', {insecure}}}}}]\nusers: \
+             [{{name: u, user: {{token: one}}}}]\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n"
+        );
+        assert!(checked(text.as_bytes(), false).is_err(), "{insecure}");
+        let endpoint = Endpoint::of_registration(&checked(text.as_bytes(), true).unwrap());
+        let renewed = endpoint.kubeconfig(&"boston".parse().unwrap(), "two").unwrap();
+        assert_eq!(Endpoint::of_registration(&checked(renewed.as_bytes(), true).unwrap()), endpoint);
+        assert!(checked(renewed.as_bytes(), false).is_err(), "{insecure}");
+    }
+}
+
 #[test]
 fn the_rights_are_those_of_the_table_and_bound_to_the_account_alone() {
-    let account = Account { namespace: "hub".to_owned(), name: "reader".to_owned() };
+    let account = account(Namespaces::All);
     assert_eq!(account.role().rules.unwrap().len(), NEEDS.len());
     let binding = account.binding();
     assert_eq!(binding.role_ref.name, account.role().metadata.name.unwrap());
@@ -85,7 +130,14 @@ fn the_rights_are_those_of_the_table_and_bound_to_the_account_alone() {
 
 #[test]
 fn the_secret_is_a_registration() {
-    let secret = secret("boston-kubeconfig", "homebase-system", "text".to_owned());
+    let secret = secret("boston-kubeconfig", "homebase-system", "text".to_owned(), &Namespaces::All);
+    assert_eq!(secret.metadata.annotations, None);
     assert!(super::super::fleet::is_registration(&secret));
     assert_eq!(secret.string_data.unwrap()["kubeconfig"], "text");
+}
+
+#[test]
+fn a_registration_for_some_namespaces_says_so() {
+    let secret = secret("boston-kubeconfig", "homebase-system", "text".to_owned(), &two());
+    assert_eq!(secret.metadata.annotations.unwrap()[annotations::WATCH_NAMESPACES], "a,b");
 }

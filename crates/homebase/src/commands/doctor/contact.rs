@@ -2,6 +2,7 @@
 
 use homebase_core::Chain;
 use homebase_kube::{Category, categorize};
+use homebase_kubeconfig::Trust;
 use http::{Request, StatusCode, header};
 use jiff::Timestamp;
 use kube::Client;
@@ -18,6 +19,8 @@ const MAX_SKEW_SECONDS: i64 = 30;
 
 const TLS_FIX: &str = "make `certificate-authority-data` the authority of the server's certificate, and \
                        `tls-server-name` or the host of `server` a name in it";
+const UNVERIFIED_FIX: &str =
+    "use https:// and `certificate-authority-data`, so that nobody can pose as the server";
 const SILENT_FIX: &str = "something takes the connection and does not answer: check that the apiserver is not hung, \
                           and the load balancer in front of it";
 const SERVER_FIX: &str = "look at the apiserver's own log and at what stands in front of it";
@@ -31,33 +34,43 @@ pub(super) struct Contact {
 }
 
 /// Asks for the version, which needs no right on most clusters; a refusal is an answer too.
-pub(super) async fn first(client: &Client) -> Contact {
+pub(super) async fn first(client: &Client, trust: &Trust) -> Contact {
     let request = match Request::get("/version").body(Body::empty()) {
         Ok(request) => request,
-        Err(error) => return failed(Category::Other, &error.to_string()),
+        Err(error) => return failed(Category::Other, &error.to_string(), trust),
     };
     match client.send(request).await {
         Ok(response) => {
             let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
             Contact {
-                tls: Finding::pass(Check::Tls, "the certificate is the server's".to_owned()),
+                tls: trusted(trust),
                 server: answer(response.status()),
                 clock: Some(clock(date, Timestamp::now())),
             }
         }
-        Err(error) => failed(categorize(&error), &Chain(&error).to_string()),
+        Err(error) => failed(categorize(&error), &Chain(&error).to_string(), trust),
     }
 }
 
-fn failed(category: Category, words: &str) -> Contact {
+/// What a connection that came about says of the server.
+fn trusted(trust: &Trust) -> Finding {
+    match trust {
+        Trust::Authorities(_) | Trust::SystemRoots => {
+            Finding::pass(Check::Tls, "the certificate is the server's".to_owned())
+        }
+        Trust::Unverified => {
+            Finding::note(Check::Tls, "nobody verifies the certificate".to_owned(), UNVERIFIED_FIX)
+        }
+        Trust::Plaintext => Finding::note(Check::Tls, "there is no TLS".to_owned(), UNVERIFIED_FIX),
+    }
+}
+
+fn failed(category: Category, words: &str, trust: &Trust) -> Contact {
     let words = words.to_owned();
     let (tls, server) = match category {
         // TCP came about a moment ago, so it is TLS that does not.
         Category::ConnectTimeout => (Finding::fail(Check::Tls, words, SILENT_FIX), None),
-        Category::ResponseTimeout => (
-            Finding::pass(Check::Tls, "the certificate is the server's".to_owned()),
-            Some(Finding::fail(Check::Server, words, SILENT_FIX)),
-        ),
+        Category::ResponseTimeout => (trusted(trust), Some(Finding::fail(Check::Server, words, SILENT_FIX))),
         Category::Tls => (Finding::fail(Check::Tls, words, TLS_FIX), None),
         _ => (Finding::fail(Check::Tls, words, SERVER_FIX), None),
     };

@@ -27,7 +27,10 @@ pub(super) struct HubView {
 
 /// The Secret is there; what its annotations ask for is told, as it changes what the hub does.
 pub(super) fn secret(registration: &Registration) -> Finding {
-    let found = format!("Secret {}", registration.secret.name);
+    let mut found = format!("Secret {}", registration.secret.name);
+    if let Some(namespaces) = registration.restricted_to() {
+        found = format!("{found}, for {namespaces} only");
+    }
     let preferences = &registration.preferences;
     if !preferences.faults.is_empty() {
         let found = format!("{found}: {}", preferences.faults.join("; "));
@@ -37,6 +40,11 @@ pub(super) fn secret(registration: &Registration) -> Finding {
         Some(why) => {
             Finding::note(Check::Registration, format!("{found}, {why}"), "`homebase resume` ends the pause")
         }
+        None if registration.is_insecure() => Finding::note(
+            Check::Registration,
+            format!("{found}: {}", registration.remarks().join("; ")),
+            "the hub takes it only with --allow-insecure-registrations; better make it secure",
+        ),
         None => Finding::pass(Check::Registration, found),
     }
 }

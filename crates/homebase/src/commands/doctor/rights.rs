@@ -1,9 +1,9 @@
 //! What the credentials may see and do: the cluster's identity, the rights that the hub needs, and its CRDs.
 
 use homebase_api::{annotations, labels, remote_crds};
-use homebase_core::Chain;
+use homebase_core::{Chain, Namespaces};
 use homebase_kube::identity::fetch_identity;
-use homebase_kube::permissions::{NEEDS, NO_NAMESPACE, Without, compare, fetch_rules};
+use homebase_kube::permissions::{NEEDS, Without, compare_in, fetch_granted};
 use homebase_kube::{Category, categorize};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, ResourceExt as _};
@@ -42,19 +42,19 @@ fn judge_identity(uid: &str, pinned: Option<&str>) -> Finding {
     }
 }
 
-/// Whether the account has the rights that the hub needs.
-pub(super) async fn permissions(client: &Client) -> Finding {
-    let rules = match fetch_rules(client, NO_NAMESPACE).await {
-        Ok(rules) => rules,
+/// Whether the account has the rights that the hub needs where it works.
+pub(super) async fn permissions(client: &Client, namespaces: &Namespaces) -> Finding {
+    let granted = match fetch_granted(client, namespaces).await {
+        Ok(granted) => granted,
         Err(error) => return Finding::unknown(Check::Permissions, Chain(&error).to_string()),
     };
-    let verdict = compare(NEEDS, &rules);
+    let verdict = compare_in(NEEDS, &granted);
     let missing = |without: Without| {
         let words = verdict.missing.iter().filter(|missing| missing.without == without);
         words.map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
     let (stopping, lesser) = (missing(Without::WorkStops), missing(Without::WorkGoesOn));
-    if let Some(why) = rules.incomplete.as_ref().filter(|_| !verdict.missing.is_empty()) {
+    if let Some(why) = granted.incomplete().filter(|_| !verdict.missing.is_empty()) {
         return Finding::unknown(Check::Permissions, format!("the cluster does not tell all rights: {why}"));
     }
     if !stopping.is_empty() {
@@ -68,7 +68,8 @@ pub(super) async fn permissions(client: &Client) -> Finding {
         notes.push(format!("more than is needed: {}", verdict.excessive.join("; ")));
     }
     if notes.is_empty() {
-        return Finding::pass(Check::Permissions, "all that is needed, and not more".to_owned());
+        let place = if namespaces.is_list() { format!(" in {namespaces}") } else { String::new() };
+        return Finding::pass(Check::Permissions, format!("all that is needed{place}, and not more"));
     }
     Finding::note(Check::Permissions, format!("enough; {}", notes.join("; ")), RIGHTS_FIX)
 }

@@ -1,6 +1,6 @@
 //! What is taken for a value and what is not.
 
-use super::{AccountName, Lifetime, NamespaceName, ServerUrl};
+use super::{AccountName, Lifetime, NamespaceName, ServerUrl, WatchedNamespaces};
 
 #[test]
 fn durations_have_a_unit_and_a_limit() {
@@ -37,5 +37,15 @@ fn a_server_is_reached_by_https() {
     assert_eq!("https://10.0.0.1:6443".parse::<ServerUrl>().unwrap().as_str(), "https://10.0.0.1:6443");
     for text in ["", "api.example.com", "http://api.example.com", "https://", "ftp://a"] {
         assert!(text.parse::<ServerUrl>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_list_of_namespaces_has_no_mistake() {
+    let list = "two, one,one".parse::<WatchedNamespaces>().unwrap().0;
+    assert_eq!(list.to_string(), "namespaces one, two");
+    let many = (0..65).map(|number| format!("n{number}")).collect::<Vec<_>>().join(",");
+    for text in ["", ",", "a,", "a,B", "*", &many] {
+        assert!(text.parse::<WatchedNamespaces>().is_err(), "{text:?}");
     }
 }

@@ -1,10 +1,11 @@
 //! Clocks and answers are judged without a server.
 
 use homebase_kube::Category;
+use homebase_kubeconfig::Trust;
 use http::StatusCode;
 
 use super::super::report::Outcome;
-use super::{answer, clock, failed};
+use super::{answer, clock, failed, trusted};
 
 fn outcome(date: Option<&str>) -> Outcome {
     clock(date, "2026-11-20T12:00:00Z".parse().unwrap()).result
@@ -43,8 +44,17 @@ fn a_refusal_is_an_answer() {
 
 #[test]
 fn a_server_that_never_answers_is_told_from_one_that_never_shakes_hands() {
-    let hung = failed(Category::ConnectTimeout, "no session");
+    let hung = failed(Category::ConnectTimeout, "no session", &Trust::SystemRoots);
     assert_eq!((hung.tls.result, hung.server.result), (Outcome::Fail, Outcome::Unknown));
-    let silent = failed(Category::ResponseTimeout, "no answer");
+    let silent = failed(Category::ResponseTimeout, "no answer", &Trust::SystemRoots);
     assert_eq!((silent.tls.result, silent.server.result), (Outcome::Pass, Outcome::Fail));
+}
+
+#[test]
+fn a_server_that_nobody_verifies_is_not_called_the_one_that_is_meant() {
+    assert_eq!(trusted(&Trust::SystemRoots).fix, None);
+    for trust in [Trust::Unverified, Trust::Plaintext] {
+        let finding = trusted(&trust);
+        assert!(!finding.found.contains("the server's") && finding.fix.is_some(), "{}", finding.found);
+    }
 }
