@@ -50,7 +50,7 @@ impl Registrar {
     /// Takes in a Secret as it was read.
     pub(super) fn read_again(&self, secret: &Secret) {
         for (convention, store) in &self.hub.registrations {
-            store.note(secret, |secret| registration::read(*convention, secret));
+            store.note(secret, |secret| registration::read(*convention, secret, self.hub.settings.insecure));
         }
     }
 }

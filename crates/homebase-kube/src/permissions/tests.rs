@@ -6,8 +6,8 @@ use k8s_openapi::api::authorization::v1::{NonResourceRule, ResourceRule};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
 use super::{
-    Granted, HOME_NEEDS, NEEDS, Need, Rules, Scope, Target, Verdict, Without, cluster_role, compare, compare_in,
-    namespaced_roles,
+    Granted, HOME_NEEDS, NEEDS, Need, Rules, Scope, Target, Verdict, Without, cluster_role, compare,
+    compare_in, namespaced_roles,
 };
 
 fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> ResourceRule {
