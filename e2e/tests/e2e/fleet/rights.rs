@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, PolicyRule};
 use kube::api::{Api, DeleteParams};
 
-use super::pool::{apply_iris, fleet, lease, remove_crds, wait_deployment};
+use super::pool::{apply_iris, fleet, lease, remove_crds, settled, wait_deployment};
 use crate::support::{NAMESPACE, SOON, account, hub_requests, kubeconfig_with, set_role, shipped};
 
 /// Between two tries of what only a person can mend, at most; and some for the try.
@@ -76,7 +76,7 @@ async fn rights_that_are_lost_in_mid_run_hold_the_work_and_change_nothing() {
     // Nothing may be concluded from what can no longer be seen.
     let bindings: Api<ClusterRoleBinding> = Api::all(plane.client().await.unwrap());
     let binding = format!("{NAMESPACE}-{}-narrowed-narrowed", account(&plane));
-    let mark = plane.audit_mark().unwrap();
+    let mark = settled(&plane).await;
     bindings.delete(&binding, &DeleteParams::default()).await.unwrap();
     let unreadable = ("IdentityVerified", "Unknown", "Unreadable");
     let (_, took) = fleet.wait_condition("narrowed", unreadable, MENDED).await;
