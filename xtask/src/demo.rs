@@ -78,7 +78,8 @@ async fn play(
     step.done();
 
     let step = Step::start("starting the hub");
-    let mut hub = HubProcess::builder("demo-hub", fleet.home.admin_kubeconfig())
+    fleet.create_namespace().await?;
+    let mut hub = HubProcess::builder("demo-hub", fleet.hub_kubeconfig().await?)
         .namespace(fleet::NAMESPACE)
         .binary(binary)
         .dir(directory.join("hub"))
@@ -87,7 +88,6 @@ async fn play(
     for argument in &arguments.hub_arguments {
         hub = hub.arg(argument);
     }
-    fleet.create_namespace().await?;
     let mut hub = hub.start().await?;
     hub.wait_ready(HUB_READY).await?;
     step.done();

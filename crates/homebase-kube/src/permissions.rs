@@ -1,5 +1,5 @@
-//! The rights that the hub needs on a work cluster: one table, the RBAC objects made from it, and the comparison
-//! with what a cluster grants. Nothing here grants a right, and the comparison asks nobody.
+//! The rights that the hub needs, on a work cluster and at home: a table of each, the RBAC objects made from them, and
+//! the comparison with what a cluster grants. Nothing here grants a right, and the comparison asks nobody.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 mod compare;
+mod home;
 mod review;
 mod table;
 
@@ -14,6 +15,7 @@ mod table;
 mod tests;
 
 pub use compare::{Missing, Verdict, compare};
+pub use home::HOME_NEEDS;
 pub use review::{FetchRulesError, NO_NAMESPACE, Rules, fetch_rules};
 pub use table::NEEDS;
 
@@ -68,6 +70,10 @@ pub struct Need {
     pub why: &'static str,
 }
 
+const fn resource(group: &'static str, resource: &'static str, subresource: Option<&'static str>) -> Target {
+    Target::Resource { group, resource, subresource, names: &[] }
+}
+
 impl Target {
     /// The resource in the words of RBAC: `deployments`, `iris/status`.
     fn rbac_resource(resource: &str, subresource: Option<&str>) -> String {
@@ -98,6 +104,11 @@ impl fmt::Display for Target {
 }
 
 impl Need {
+    /// Whether it is for the sake of CRDs alone, which are nobody's business where the policy is to write none.
+    pub fn is_about_crds(&self) -> bool {
+        matches!(self.target, Target::Resource { resource: "customresourcedefinitions", .. })
+    }
+
     /// The rule that grants it.
     fn rule(&self) -> PolicyRule {
         let verbs = owned(self.verbs);

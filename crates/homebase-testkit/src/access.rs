@@ -76,13 +76,14 @@ impl ControlPlane {
         ))
     }
 
-    /// A self-contained kubeconfig with a new client certificate of a user who
-    /// may do everything, whose end is the end of the year 4095.
+    /// A self-contained kubeconfig with a new client certificate of a user in no
+    /// group, who may do what is bound to the name; its end is the end of the year
+    /// 4095.
     ///
     /// # Errors
     /// If the certificate cannot be made.
     pub fn kubeconfig_for_client_certificate(&self, user: &str) -> Result<String> {
-        let identity = self.authority().client(user)?;
+        let identity = self.authority().plain_client(user)?;
         let credential = Credential::Certificate(&identity);
         Ok(kubeconfig::render(self.name(), &self.url(), self.authority().certificate(), credential))
     }

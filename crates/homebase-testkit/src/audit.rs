@@ -1,5 +1,5 @@
-//! The audit log of a plane, read as a list of writes. It must not filter by
-//! who wrote: that is for the test to say.
+//! The audit log of a plane, read as lists of writes and of refusals. It must not
+//! filter by who asked: that is for the test to say.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -14,11 +14,13 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AuditMark(u64);
 
-/// One mutating request that the apiserver has answered.
+/// One request that the apiserver has answered: a write of anybody, or a read of
+/// somebody who may not do everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEvent {
-    /// `create`, `update`, `patch`, `delete` or `deletecollection`.
+    /// `create`, `update`, `patch`, `delete` or `deletecollection`; of reads `get`,
+    /// `list` or `watch`.
     pub verb: String,
     /// The API group, empty for the core.
     pub group: String,
@@ -36,6 +38,8 @@ pub struct AuditEvent {
     pub user_agent: String,
     /// The HTTP status of the answer.
     pub code: u16,
+    /// What the apiserver says of a failure.
+    pub message: String,
     /// The address with its query, in which `dryRun` and `fieldManager` are.
     pub uri: String,
     /// For deletes: `preconditions.uid`.
@@ -50,7 +54,24 @@ impl AuditEvent {
     pub fn is_effective(&self) -> bool {
         (200..300).contains(&self.code) && !self.uri.contains("dryRun=All")
     }
+
+    /// Whether it asks for a change.
+    pub fn is_write(&self) -> bool {
+        !READS.contains(&self.verb.as_str())
+    }
+
+    /// The verb of the right that the account lacks, if that is why it was refused. It
+    /// may be another one than that of the request: a patch of what is not there is a
+    /// `create`. Admission, as of a namespace that is on its way out, answers 403 as
+    /// well.
+    pub fn denied_verb(&self) -> Option<&str> {
+        let (_, denied) = self.message.split_once("\" cannot ").filter(|_| self.code == 403)?;
+        denied.split(' ').next()
+    }
 }
+
+/// The verbs of the audit policy that change nothing.
+const READS: [&str; 3] = ["get", "list", "watch"];
 
 /// The end of the log.
 pub(crate) fn mark(path: &Path) -> Result<AuditMark> {
@@ -84,6 +105,7 @@ pub(crate) fn read_since(path: &Path, mark: AuditMark) -> Result<Vec<AuditEvent>
 fn parse(line: &[u8]) -> serde_json::Result<AuditEvent> {
     let raw: RawEvent = serde_json::from_slice(line)?;
     let object = raw.object_ref.unwrap_or_default();
+    let status = raw.response_status.unwrap_or_default();
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let options = raw.request_object.unwrap_or_default();
     Ok(AuditEvent {
@@ -95,7 +117,8 @@ fn parse(line: &[u8]) -> serde_json::Result<AuditEvent> {
         name: object.name,
         user: raw.user.username,
         user_agent: raw.user_agent,
-        code: raw.response_status.map_or(0, |status| status.code),
+        code: status.code,
+        message: status.message,
         uri: raw.request_uri,
         precondition_uid: text(options.pointer("/preconditions/uid")),
         propagation: text(options.get("propagationPolicy")),
@@ -133,10 +156,11 @@ struct RawObject {
     name: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct RawStatus {
-    #[serde(default)]
     code: u16,
+    message: String,
 }
 
 #[cfg(test)]
@@ -165,5 +189,23 @@ mod tests {
         assert!(event("/x?fieldManager=homebase", 201));
         assert!(!event("/x?dryRun=All", 200));
         assert!(!event("/x", 409));
+    }
+
+    #[test]
+    fn a_right_that_is_lacking_is_told_from_a_namespace_that_ends() {
+        let event = |code: u16, message: &str| {
+            let status = serde_json::json!({"code": code, "message": message});
+            let event = serde_json::json!({"verb": "list", "user": {}, "responseStatus": status});
+            parse(event.to_string().as_bytes()).unwrap()
+        };
+        let lacking =
+            r#"pods is forbidden: User "a" cannot list resource "pods" in API group "" at the cluster scope"#;
+        assert_eq!(
+            (event(403, lacking).denied_verb(), event(403, lacking).is_write()),
+            (Some("list"), false)
+        );
+        let ending = "unable to create new content in namespace a because it is being terminated";
+        assert_eq!(event(403, ending).denied_verb(), None);
+        assert_eq!(event(404, lacking).denied_verb(), None);
     }
 }

@@ -174,13 +174,16 @@ const STAGES: [(&str, &str); 3] = [
 /// Every write is logged once, when it is answered; a question about rights is a
 /// `create` that writes nothing. Deletes come with their
 /// options, so that tests can see preconditions; nothing else comes with a
-/// body, so that no Secret is in the log.
+/// body, so that no Secret is in the log. Reads are logged of those who may not do
+/// everything: tests want to see which of them were refused.
 const AUDIT_POLICY: &str = r#"{
-  "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+  "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived", "ResponseStarted"],
   "rules": [
     {"level": "None", "resources": [{"group": "authorization.k8s.io"}]},
     {"level": "Request", "verbs": ["delete", "deletecollection"]},
     {"level": "Metadata", "verbs": ["create", "update", "patch"]},
+    {"level": "None", "userGroups": ["system:masters"]},
+    {"level": "Metadata", "verbs": ["get", "list", "watch"]},
     {"level": "None"}
   ]
 }"#;

@@ -20,6 +20,7 @@ mod pki;
 mod plane;
 mod ports;
 mod process;
+mod rights;
 mod tools;
 mod watchdog;
 
@@ -32,4 +33,5 @@ pub use eventually::eventually;
 pub use hub::{Answer, BINARY_VARIABLE, HubBuilder, HubProcess};
 pub use nodes::{STORAGE_CLASS, ZONE_LABEL};
 pub use plane::ControlPlane;
+pub use rights::HOME_ACCOUNT;
 pub use tools::{ASSETS_VARIABLE, Tools, promtool, target_dir, workspace_root};

@@ -77,6 +77,11 @@ impl Authority {
         self.issue(params, user, Some(MASTERS_GROUP), ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// A client certificate for a user in no group, who may do what is bound to the name.
+    pub(crate) fn plain_client(&self, user: &str) -> Result<Identity> {
+        self.issue(CertificateParams::default(), user, None, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
     fn issue(
         &self,
         mut params: CertificateParams,

@@ -97,7 +97,18 @@ impl ControlPlane {
     /// # Errors
     /// If the log cannot be read.
     pub fn write_requests_since(&self, mark: AuditMark) -> Result<Vec<AuditEvent>> {
-        audit::read_since(&self.settings.layout.audit_log(), mark)
+        let mut events = audit::read_since(&self.settings.layout.audit_log(), mark)?;
+        events.retain(AuditEvent::is_write);
+        Ok(events)
+    }
+
+    /// Every write since the start, and every read of those who may not do
+    /// everything.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn requests(&self) -> Result<Vec<AuditEvent>> {
+        audit::read_since(&self.settings.layout.audit_log(), AuditMark::default())
     }
 
     /// Stops a component in its tracks (SIGSTOP): its connections stay open and

@@ -6,12 +6,14 @@ mod invariants;
 mod look;
 mod metrics;
 mod registration;
+mod rights;
 
 pub(crate) use fleet::{Fleet, FleetBuilder, create_namespace};
 pub(crate) use invariants::hub_requests;
 pub(crate) use look::{Identities, apply, condition, events, is, object, wait_object, wait_ready};
 pub(crate) use metrics::Metrics;
 pub(crate) use registration::{Registration, account, kubeconfig};
+pub(crate) use rights::{kubeconfig_with, set_role, shipped, shipped_without};
 
 use std::time::Duration;
 

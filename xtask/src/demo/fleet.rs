@@ -66,14 +66,18 @@ impl Fleet {
         Ok(())
     }
 
+    /// A kubeconfig of the hub's own account at home, with exactly the rights that
+    /// are shipped.
+    pub(crate) async fn hub_kubeconfig(&self) -> Result<String> {
+        Ok(self.home.kubeconfig_for_home(TOKEN_LIFETIME).await?)
+    }
+
     /// Registers every work cluster by a Secret with the kubeconfig of a service
-    /// account of its own.
+    /// account of its own, which has exactly the rights that are shipped.
     pub(crate) async fn register(&self) -> Result<()> {
         let secrets: Api<Secret> = Api::namespaced(self.home.client().await?, NAMESPACE);
         for plane in &self.work {
-            let kubeconfig = plane
-                .kubeconfig_for_service_account(NAMESPACE, "homebase", Some("cluster-admin"), TOKEN_LIFETIME)
-                .await?;
+            let kubeconfig = plane.kubeconfig_for_work(NAMESPACE, "homebase", TOKEN_LIFETIME).await?;
             let name = format!("{}-kubeconfig", plane.name());
             let object = json!({
                 "apiVersion": "v1", "kind": "Secret", "type": "Opaque",

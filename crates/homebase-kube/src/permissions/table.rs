@@ -1,7 +1,7 @@
 //! The table of everything that the hub asks of a work cluster. It must hold what the code sends and nothing else:
 //! whoever adds a request adds its row here, and a test on a real apiserver with exactly these rights fails otherwise.
 
-use super::{Need, Scope, Target, Without};
+use super::{Need, Scope, Target, Without, resource};
 
 /// Every right that the hub needs on a work cluster.
 ///
@@ -146,7 +146,3 @@ const CHILD: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
 const FINALIZERS: &str = "owner references that hold the owner until its dependents are gone; only asked for where the \
                           admission plugin OwnerReferencesPermissionEnforcement is on, as in OpenShift";
-
-const fn resource(group: &'static str, resource: &'static str, subresource: Option<&'static str>) -> Target {
-    Target::Resource { group, resource, subresource, names: &[] }
-}

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::authorization::v1::{NonResourceRule, ResourceRule};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-use super::{NEEDS, Need, Rules, Scope, Target, Verdict, Without, cluster_role, compare, namespaced_roles};
+use super::{
+    HOME_NEEDS, NEEDS, Need, Rules, Scope, Target, Verdict, Without, cluster_role, compare, namespaced_roles,
+};
 
 fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> ResourceRule {
     ResourceRule {
@@ -196,17 +198,33 @@ fn what_is_needed_is_not_excessive() {
 }
 
 #[test]
-fn the_table_names_the_crds_of_this_hub() {
-    let expected: BTreeSet<String> =
-        homebase_api::remote_crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
-    let mut is_found = false;
-    for need in NEEDS {
-        if let Target::Resource { resource: "customresourcedefinitions", names, .. } = need.target {
+fn the_tables_name_the_crds_of_this_hub() {
+    for (table, crds, rows) in
+        [(NEEDS, homebase_api::remote_crds(), 1), (HOME_NEEDS, homebase_api::home_crds(), 1)]
+    {
+        let expected: BTreeSet<String> = crds.into_iter().filter_map(|crd| crd.metadata.name).collect();
+        let about: Vec<_> = table.iter().filter(|need| need.is_about_crds()).collect();
+        assert_eq!(about.len(), rows);
+        for need in about {
+            let Target::Resource { names, .. } = need.target else { panic!("{need:?}") };
             assert_eq!(names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>(), expected);
-            is_found = true;
         }
     }
-    assert!(is_found);
+}
+
+#[test]
+fn at_home_secrets_are_read_in_one_namespace_and_never_written() {
+    for need in HOME_NEEDS {
+        assert!(!need.verbs.contains(&"*") && !need.why.is_empty(), "{need:?}");
+        let Target::Resource { group, resource, names, .. } = need.target else { continue };
+        assert!(!group.contains('*') && !resource.contains('*'), "{need:?}");
+        assert!(need.scope == Scope::WatchedNamespaces || !names.is_empty(), "{need:?}");
+        if resource == "secrets" {
+            let writes = ["create", "update", "patch", "delete", "deletecollection"];
+            assert!(!need.verbs.iter().any(|verb| writes.contains(verb)), "{need:?}");
+        }
+        assert!(resource == "workclusters" || !need.verbs.contains(&"delete"), "{need:?}");
+    }
 }
 
 #[test]

@@ -3,32 +3,22 @@
 
 use std::time::{Duration, Instant};
 
-use homebase_testkit::ControlPlane;
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use serde_json::{Value, json};
+use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, PolicyRule};
+use kube::api::{Api, DeleteParams};
 
 use super::pool::{apply_iris, fleet, lease, remove_crds, wait_deployment};
-use crate::support::{FIELD_MANAGER, NAMESPACE, SOON, account, hub_requests};
+use crate::support::{NAMESPACE, SOON, account, hub_requests, kubeconfig_with, set_role, shipped};
 
 /// Between two tries of what only a person can mend, at most; and some for the try.
 const MENDED: Duration = Duration::from_secs(75);
 
-/// A kubeconfig of an account with a role that has these rules.
-async fn limited(plane: &ControlPlane, role: &str, rules: &Value) -> String {
-    allow(plane, role, rules).await;
-    let account = format!("{}-{role}", account(plane));
-    let lifetime = Duration::from_secs(3600);
-    plane.kubeconfig_for_service_account(NAMESPACE, &account, Some(role), lifetime).await.unwrap()
-}
-
-async fn allow(plane: &ControlPlane, role: &str, rules: &Value) {
-    let api: Api<ClusterRole> = Api::all(plane.client().await.unwrap());
-    let object = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-        "metadata": {"name": role}, "rules": rules,
-    });
-    api.patch(role, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(object)).await.unwrap();
+fn rule(group: &str, resource: &str, verb: &str) -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(vec![resource.to_owned()]),
+        verbs: vec![verb.to_owned()],
+        ..PolicyRule::default()
+    }
 }
 
 #[tokio::test]
@@ -37,8 +27,7 @@ async fn missing_rights_on_crds_are_named_and_granting_them_is_enough() {
     // Where the kinds are served already, rights on CRDs are not missed.
     let crds = ["irisclusters.intersystems.com", "iris.test.myardyas.club"];
     plane.kubectl_ok(&[&["delete", "crd", "--ignore-not-found"], &crds[..]].concat()).await.unwrap();
-    let identity = json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]});
-    let text = limited(&plane, "no-crds", &json!([identity])).await;
+    let text = kubeconfig_with(&plane, "no-crds", &[rule("", "namespaces", "get")]).await;
     // Where the kinds are served already, no rights on CRDs are needed.
     remove_crds(&plane).await;
     let mark = plane.audit_mark().unwrap();
@@ -52,8 +41,7 @@ async fn missing_rights_on_crds_are_named_and_granting_them_is_enough() {
     fleet.wait_condition("no-crds", ("CredentialsValid", "True", "Valid"), SOON).await;
     assert!(hub_requests(&plane, mark).iter().all(|request| request.code == 403));
 
-    let all = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]});
-    allow(&plane, "no-crds", &json!([all])).await;
+    set_role(&plane, "no-crds", &shipped()).await;
     let (_, took) = fleet.wait_condition("no-crds", ("Ready", "True", "AllChecksPassed"), MENDED).await;
     eprintln!("figure: rights granted to Ready: {took:?}");
     apply_iris(&plane, "no-crds", "app", 1).await;
@@ -64,8 +52,8 @@ async fn missing_rights_on_crds_are_named_and_granting_them_is_enough() {
 #[tokio::test]
 async fn an_identity_that_may_not_be_read_is_no_reason_to_write() {
     let (fleet, [plane]) = (fleet().await, lease().await);
-    let crds = json!({"apiGroups": ["apiextensions.k8s.io"], "resources": ["*"], "verbs": ["*"]});
-    let text = limited(&plane, "no-identity", &json!([crds])).await;
+    let crds = rule("apiextensions.k8s.io", "*", "*");
+    let text = kubeconfig_with(&plane, "no-identity", &[crds]).await;
     let mark = plane.audit_mark().unwrap();
     fleet.register_as("no-identity", text).await;
     let unreadable = ("IdentityVerified", "Unknown", "Unreadable");
@@ -79,8 +67,7 @@ async fn an_identity_that_may_not_be_read_is_no_reason_to_write() {
 #[tokio::test]
 async fn rights_that_are_lost_in_mid_run_hold_the_work_and_change_nothing() {
     let (fleet, [plane]) = (fleet().await, lease().await);
-    let all = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]});
-    let text = limited(&plane, "narrowed", &json!([all])).await;
+    let text = kubeconfig_with(&plane, "narrowed", &shipped()).await;
     fleet.register_as("narrowed", text).await;
     fleet.wait_cluster_ready("narrowed").await;
     apply_iris(&plane, "narrowed", "app", 1).await;

@@ -7,9 +7,10 @@ use k8s_openapi::api::rbac::v1::{PolicyRule, RoleBinding};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
-use super::role::{kubeconfig_with, set_role, shipped, words};
+use super::role::words;
 use crate::support::{
-    CLUSTER_READY, FIELD_MANAGER, Fleet, NAMESPACE, SOON, account, condition, is, kubeconfig,
+    CLUSTER_READY, FIELD_MANAGER, Fleet, NAMESPACE, SOON, account, condition, is, kubeconfig_with, set_role,
+    shipped, shipped_without,
 };
 
 /// Two looks at the rights while some are missing (30 s), a probe (10 s), and some for the rest.
@@ -17,8 +18,7 @@ const NOTICED: Duration = Duration::from_secs(60);
 /// What every account may do, whatever its roles.
 const EVERYBODY: [&str; 1] = ["selfsubjectrulesreviews"];
 /// Without these, resources are operated all the same.
-const WORK_GOES_ON: [&str; 3] =
-    ["create,patch events", "/finalizers", "get,create,patch customresourcedefinitions"];
+const WORK_GOES_ON: [&str; 3] = ["create,patch events", "/finalizers", "customresourcedefinitions"];
 
 fn is_about(rule: &PolicyRule, resource: &str) -> bool {
     rule.resources.iter().flatten().any(|one| one == resource)
@@ -53,8 +53,16 @@ async fn what_is_missing_or_too_much_is_named() {
 }
 
 async fn cluster_admin(fleet: &Fleet, plane: &ControlPlane) {
+    let all = || Some(vec!["*".to_owned()]);
+    let everything = PolicyRule {
+        api_groups: all(),
+        resources: all(),
+        verbs: vec!["*".to_owned()],
+        ..PolicyRule::default()
+    };
+    let kubeconfig = kubeconfig_with(plane, "everything", &[everything]).await;
     let start = Instant::now();
-    fleet.register_as("rights", kubeconfig(plane).await).await;
+    fleet.register_as("rights", kubeconfig).await;
     let excessive = ("PermissionsVerified", "True", "Excessive");
     let (message, _) = fleet.wait_condition("rights", excessive, CLUSTER_READY).await;
     eprintln!("figure: Secret to PermissionsVerified: {:?}", start.elapsed());
@@ -91,7 +99,7 @@ async fn more_than_needed(fleet: &Fleet, plane: &ControlPlane) {
 
 /// A session that has what it needs keeps it: credentials with fewer rights do not take over.
 async fn fewer_are_no_rotation(fleet: &Fleet, plane: &ControlPlane) {
-    let fewer: Vec<_> = shipped().into_iter().filter(|rule| !is_about(rule, "statefulsets")).collect();
+    let fewer = shipped_without("statefulsets");
     fleet.register_as("rights", kubeconfig_with(plane, "fewer", &fewer).await).await;
     let rejected = ("CredentialsValid", "False", "RotationRejected");
     let (message, _) = fleet.wait_condition("rights", rejected, SOON).await;

@@ -2,7 +2,7 @@
 
 use homebase_api::{annotations, labels, remote_crds};
 use homebase_testkit::{AuditEvent, AuditMark, ControlPlane, eventually};
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::secrets::{Form, wait_taken, works};
 use crate::fleet::pool::{fleet, lease, remove_crds};
-use crate::support::{FIELD_MANAGER, NAMESPACE, SOON, account, hub_requests, kubeconfig};
+use crate::support::{FIELD_MANAGER, SOON, hub_requests, kubeconfig, kubeconfig_with, shipped};
 
 /// Between two tries of what has to be mended, at most; and some for the try.
 const MENDED: Duration = Duration::from_secs(75);
@@ -24,6 +24,12 @@ async fn install_foreign(plane: &ControlPlane) {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         api.patch(&name, &params, &Patch::Apply(&crd)).await.unwrap();
     }
+}
+
+/// The shipped rights without those on CRDs.
+fn without_crds() -> Vec<PolicyRule> {
+    let group = "apiextensions.k8s.io".to_owned();
+    shipped().into_iter().filter(|rule| !rule.api_groups.iter().flatten().any(|one| *one == group)).collect()
 }
 
 /// Who the CRDs belong to by their label.
@@ -97,20 +103,10 @@ async fn crds_of_somebody_else_are_taken_over_only_when_asked() {
 async fn no_rights_on_crds_are_needed_where_they_are() {
     let (fleet, [plane]) = (fleet().await, lease().await);
     install_foreign(&plane).await;
-    let groups = ["", "apps", "policy", "events.k8s.io", "intersystems.com", "test.myardyas.club"];
-    let role = "all-but-crds";
-    let object = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": role},
-        "rules": [{"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}],
-    });
-    let roles: Api<ClusterRole> = Api::all(plane.client().await.unwrap());
-    roles.patch(role, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(object)).await.unwrap();
-    let account = format!("{}-{role}", account(&plane));
-    let lifetime = Duration::from_secs(3600);
-    let limited = plane.kubeconfig_for_service_account(NAMESPACE, &account, Some(role), lifetime);
+    let limited = kubeconfig_with(&plane, "all-but-crds", &without_crds()).await;
 
     let mark = plane.audit_mark().unwrap();
-    Form::native("served", &limited.await.unwrap()).put(fleet).await;
+    Form::native("served", &limited).put(fleet).await;
     fleet.wait_cluster_ready("served").await;
     works(&plane, "served", 1).await;
     assert_eq!(crd_writes(&plane, mark), Vec::new());

@@ -88,8 +88,8 @@ pub(super) fn field<'a>(kubeconfig: &'a str, name: &str) -> &'a str {
     kubeconfig.lines().find_map(value).unwrap()
 }
 
-/// A client certificate of the hub's own account: groups and RBAC aside, a user is a name, and it is by its name
-/// that the invariants know the hub.
+/// A client certificate of the hub's own account: a user is a name, to which the shipped role is bound when
+/// `kubeconfig` was called once, and it is by its name that the invariants know the hub.
 pub(super) fn with_certificate(plane: &ControlPlane) -> String {
     let user = format!("system:serviceaccount:{}:{}", crate::support::NAMESPACE, account(plane));
     plane.kubeconfig_for_client_certificate(&user).unwrap()

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::registration::TOKEN_LIFETIME;
 use super::{FIELD_MANAGER, NAMESPACE};
 
 /// Its home watch is all that the hub's readiness waits for.
@@ -19,6 +20,8 @@ pub(crate) struct Fleet {
     pub(crate) home: ControlPlane,
     pub(crate) work: Vec<ControlPlane>,
     hub: Option<HubProcess>,
+    /// Of the hub's account at home, which has exactly the rights that are shipped.
+    kubeconfig: String,
     name: String,
     arguments: Vec<String>,
     /// What must appear nowhere: every token that was ever put into a registration, and planted texts.
@@ -54,7 +57,10 @@ impl FleetBuilder {
         let mut work = start_many([home].into_iter().chain(work)).await.unwrap();
         let home = work.remove(0);
         create_namespace(&home, NAMESPACE).await;
-        Fleet { home, work, hub: None, name, arguments, secrets: Mutex::default() }
+        let kubeconfig = home.kubeconfig_for_home(TOKEN_LIFETIME).await.unwrap();
+        let fleet = Fleet { home, work, hub: None, kubeconfig, name, arguments, secrets: Mutex::default() };
+        fleet.keep_tokens_of(&fleet.kubeconfig);
+        fleet
     }
 
     /// Starts the control planes, then the hub, and waits until the hub is ready.
@@ -100,8 +106,7 @@ impl Fleet {
             self.assert_no_secret_in("the log of the hub before", &before.log_text());
         }
         let name = format!("{}-hub", self.name);
-        let mut hub =
-            HubProcess::builder(name, self.home.admin_kubeconfig()).arg("--allow-loopback-destinations");
+        let mut hub = HubProcess::builder(name, &self.kubeconfig).arg("--allow-loopback-destinations");
         for argument in &self.arguments {
             hub = hub.arg(argument);
         }

@@ -1,9 +1,9 @@
-//! What must hold after every test, whatever it did: I1, I2, I3, I5 and I8 of the reliability rules, from audit logs
-//! and from everything that the hub puts out. It must not depend on what a test did.
+//! What must hold after every test, whatever it did: I1, I2, I3, I5 and I8 of the reliability rules and that the shipped
+//! rights are enough, from audit logs and from everything that the hub puts out. It must not depend on what a test did.
 
 use std::collections::BTreeSet;
 
-use homebase_testkit::{AuditEvent, AuditMark, ControlPlane};
+use homebase_testkit::{AuditEvent, AuditMark, ControlPlane, HOME_ACCOUNT};
 use kube::api::{Api, ListParams};
 
 use super::registration::account;
@@ -35,6 +35,9 @@ impl Fleet {
         }
         for plane in &self.work {
             assert_nothing_foreign(plane);
+        }
+        for plane in self.planes() {
+            assert_nothing_denied(plane);
         }
         assert_home_writes(&self.home);
         self.assert_nothing_leaked().await;
@@ -107,6 +110,39 @@ fn assert_nothing_foreign(plane: &ControlPlane) {
             plane.name()
         );
     }
+}
+
+/// The shipped rights are enough for whatever the hub does: not even a read is refused to an account that has them.
+/// Accounts to which a test gives other rights have other names.
+fn assert_nothing_denied(plane: &ControlPlane) {
+    let (namespace, name) = HOME_ACCOUNT;
+    let user = |namespace: &str, name: &str| format!("system:serviceaccount:{namespace}:{name}");
+    let shipped = [user(NAMESPACE, &account(plane)), user(namespace, name)];
+    let mut log = plane.requests().unwrap();
+    log.retain(|event| shipped.contains(&event.user));
+    let granted: BTreeSet<_> = log
+        .iter()
+        .filter(|event| event.code < 400)
+        .flat_map(|event| verbs(event).map(|verb| right(event, verb)))
+        .collect();
+    let denied = |event: &&AuditEvent| {
+        // An apiserver that has just begun does not know of all roles yet: what it grants at another time is granted.
+        event.denied_verb().is_some_and(|verb| !granted.contains(&right(event, verb)))
+    };
+    let denied: Vec<_> = log.iter().filter(denied).collect();
+    assert!(denied.is_empty(), "the shipped rights on {} do not do: {denied:#?}", plane.name());
+}
+
+type Right<'a> = (&'a str, &'a str, &'a str, &'a str, Option<&'a str>);
+
+fn right<'a>(event: &'a AuditEvent, verb: &'a str) -> Right<'a> {
+    (&event.user, verb, &event.group, &event.resource, event.subresource.as_deref())
+}
+
+/// The verbs that a request which was answered has proved to be granted.
+fn verbs(event: &AuditEvent) -> impl Iterator<Item = &str> {
+    let creates = event.verb == "patch" && event.code == 201;
+    std::iter::once(event.verb.as_str()).chain(creates.then_some("create"))
 }
 
 /// On the home cluster the hub writes its own kind, and Events; and what users ask of it, when that is registered too.

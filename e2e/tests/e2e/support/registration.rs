@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{FIELD_MANAGER, Fleet, NAMESPACE};
 
 /// Longer than the suite runs.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+pub(super) const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 /// Enough to know a token by, and the only part of it that is a secret: its signature's end.
 const TOKEN_TAIL: usize = 48;
 
@@ -23,16 +23,13 @@ pub(crate) struct Registration {
     pub(crate) secret: String,
 }
 
-/// A kubeconfig of a service account of the hub's own on that cluster, which may do everything. Each call makes
-/// another token for the same account.
+/// A kubeconfig of a service account of the hub's own on that cluster, with exactly the rights that are shipped. Each
+/// call makes another token for the same account.
 pub(crate) async fn kubeconfig(plane: &ControlPlane) -> String {
-    plane
-        .kubeconfig_for_service_account(NAMESPACE, &account(plane), Some("cluster-admin"), TOKEN_LIFETIME)
-        .await
-        .unwrap()
+    plane.kubeconfig_for_work(NAMESPACE, &account(plane), TOKEN_LIFETIME).await.unwrap()
 }
 
-/// The hub's account on a work cluster: another one on each, so that audit logs can tell. An account with fewer
+/// The hub's account on a work cluster: another one on each, so that audit logs can tell. An account with other
 /// rights has a name that begins with it.
 pub(crate) fn account(plane: &ControlPlane) -> String {
     format!("hub-on-{}", plane.name())
