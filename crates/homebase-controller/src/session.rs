@@ -10,7 +10,7 @@ use homebase_fleet::session::{Action, Crds, Event, Failure, FailureReason, Permi
 use homebase_kube::Category;
 use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installed, install_crds};
 use homebase_kube::identity::{FetchIdentityError, Identity, fetch_identity, fetch_version};
-use homebase_kube::permissions::FetchRulesError;
+use homebase_kube::permissions::{FetchRulesError, needs_under};
 use jiff::Timestamp;
 use kube::Client;
 
@@ -277,8 +277,9 @@ impl Driver {
                     self.operations.spawn(async move { Done::Version(fetch_version(&client).await) });
                 }
                 if verdict.is_trusted() && self.reviews.begin(self.work.is_none()) {
-                    let (client, needs) = (self.client.clone(), self.hub.workload.needs());
-                    self.operations.spawn(async move { Done::Review(review(&client, needs).await) });
+                    let client = self.client.clone();
+                    let needs = needs_under(self.crd_policy, self.hub.workload.needs());
+                    self.operations.spawn(async move { Done::Review(review(&client, &needs).await) });
                 }
                 Event::Answered { uid, verdict, latency }
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use homebase_core::{Chain, ClusterId, ClusterUid};
 use homebase_fleet::session::{Permissions, Verdict};
 use homebase_kube::identity::fetch_identity;
-use homebase_kube::permissions::Need;
+use homebase_kube::permissions::{Need, needs_under};
 use kube::Client;
 use tokio::time::Instant;
 
@@ -71,9 +71,9 @@ impl Registrar {
             Err(unusable) => self.reject(&id, registration.secret.resource_version, &unusable.message),
             Ok(prepared) => {
                 prepared.observer.attach(&cluster);
-                let needs = self.hub.workload.needs();
+                let needs = needs_under(wanted.preferences.crd_policy, self.hub.workload.needs());
                 self.trials.spawn(async move {
-                    let tried = try_out(&prepared.client, &identity, needs).await;
+                    let tried = try_out(&prepared.client, &identity, &needs).await;
                     let outcome = tried.map(|()| prepared.client);
                     Tried { id, registration, outcome }
                 });
@@ -143,7 +143,7 @@ impl Registrar {
 
 /// New credentials must lead to the same cluster and carry what the work needs. Rights that cannot be read are no
 /// reason to refuse them: the old ones did no better.
-async fn try_out(client: &Client, expected: &ClusterUid, needs: &'static [Need]) -> Result<(), String> {
+async fn try_out(client: &Client, expected: &ClusterUid, needs: &[Need]) -> Result<(), String> {
     let identity = fetch_identity(client).await.map_err(|error| Chain(&error).to_string())?;
     if identity.uid != *expected {
         return Err(

@@ -87,7 +87,7 @@ impl Schedule {
 }
 
 /// Asks a cluster for the rights of the credentials and compares them with what is needed.
-pub(crate) async fn review(client: &Client, needs: &'static [Need]) -> Result<Permissions, FetchRulesError> {
+pub(crate) async fn review(client: &Client, needs: &[Need]) -> Result<Permissions, FetchRulesError> {
     let rules = fetch_rules(client, NO_NAMESPACE).await?;
     let verdict = compare(needs, &rules);
     Ok(judge(&verdict, &rules))

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::authorization::v1::{NonResourceRule, ResourceRule};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
+use crate::crd::CrdPolicy;
+
 use super::{
     HOME_NEEDS, NEEDS, Need, Rules, Scope, Target, Verdict, Without, cluster_role, compare, namespaced_roles,
+    needs_under,
 };
 
 fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> ResourceRule {
@@ -258,4 +261,14 @@ fn roles_for_namespaces_hold_the_same_rights_without_widening_any() {
     let verdict = compare(NEEDS, &granted(wide));
     let is_narrow = |need: &&Need| need.scope == Scope::WatchedNamespaces;
     assert_eq!(verdict.missing.len(), NEEDS.iter().filter(is_narrow).count());
+}
+
+#[test]
+fn rights_on_crds_are_needed_only_where_crds_are_written() {
+    let none = needs_under(CrdPolicy::Never, NEEDS);
+    assert_eq!(NEEDS.len() - none.len(), NEEDS.iter().filter(|need| need.is_about_crds()).count());
+    assert!(!none.iter().any(Need::is_about_crds));
+    for policy in [CrdPolicy::Install, CrdPolicy::Adopt] {
+        assert_eq!(needs_under(policy, NEEDS), NEEDS);
+    }
 }

@@ -2,8 +2,9 @@
 
 use homebase_api::{annotations, labels, remote_crds};
 use homebase_core::Chain;
+use homebase_kube::crd::CrdPolicy;
 use homebase_kube::identity::fetch_identity;
-use homebase_kube::permissions::{NEEDS, NO_NAMESPACE, Without, compare, fetch_rules};
+use homebase_kube::permissions::{NEEDS, NO_NAMESPACE, Without, compare, fetch_rules, needs_under};
 use homebase_kube::{Category, categorize};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, ResourceExt as _};
@@ -42,13 +43,13 @@ fn judge_identity(uid: &str, pinned: Option<&str>) -> Finding {
     }
 }
 
-/// Whether the account has the rights that the hub needs.
-pub(super) async fn permissions(client: &Client) -> Finding {
+/// Whether the account has the rights that the hub needs under the policy of its registration.
+pub(super) async fn permissions(client: &Client, policy: CrdPolicy) -> Finding {
     let rules = match fetch_rules(client, NO_NAMESPACE).await {
         Ok(rules) => rules,
         Err(error) => return Finding::unknown(Check::Permissions, Chain(&error).to_string()),
     };
-    let verdict = compare(NEEDS, &rules);
+    let verdict = compare(&needs_under(policy, NEEDS), &rules);
     let missing = |without: Without| {
         let words = verdict.missing.iter().filter(|missing| missing.without == without);
         words.map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -74,7 +75,7 @@ pub(super) async fn permissions(client: &Client) -> Finding {
 }
 
 /// Whether the cluster serves the kinds that the hub operates.
-pub(super) async fn crds(client: &Client) -> Finding {
+pub(super) async fn crds(client: &Client, policy: CrdPolicy) -> Finding {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let (mut absent, mut notes) = (Vec::new(), Vec::new());
     for wanted in remote_crds() {
@@ -83,6 +84,12 @@ pub(super) async fn crds(client: &Client) -> Finding {
             Ok(Ok(found)) => found,
             Ok(Err(error)) if categorize(&error) == Category::Forbidden => {
                 let found = format!("the account may not read {name}");
+                if policy == CrdPolicy::Never {
+                    return Finding::unknown(
+                        Check::Crds,
+                        format!("{found}, which the policy Never leaves to you"),
+                    );
+                }
                 return Finding::fail(Check::Crds, found, RIGHTS_FIX);
             }
             Ok(Err(error)) => return Finding::unknown(Check::Crds, Chain(&error).to_string()),
