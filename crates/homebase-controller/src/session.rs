@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use homebase_core::{Chain, ClusterUid};
 use homebase_fleet::session::{Action, Crds, Event, Failure, FailureReason, Permissions, Session, Verdict};
 use homebase_kube::Category;
-use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installed, install_crds};
+use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installation, Installed, Progress, install_crds};
 use homebase_kube::identity::{FetchIdentityError, Identity, fetch_identity, fetch_version};
 use homebase_kube::permissions::{FetchRulesError, needs_under};
 use jiff::Timestamp;
@@ -22,15 +21,13 @@ use crate::hub::Hub;
 use crate::registry::{Claim, Cluster, View};
 use crate::watching::SyncBoard;
 
+mod install;
 pub(crate) mod review;
 pub(crate) mod work;
 
+use install::{INSTALL_TIMEOUT, while_it_progresses};
 use review::{Schedule, review};
 use work::{CountedTask, Doubts, Work};
-
-/// The longest that the installation of all CRDs may take: each request has its own deadline, this one holds
-/// for all of them.
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What an operation that ran beside the session came to.
 enum Done {
@@ -215,18 +212,24 @@ impl Driver {
         let (client, hub, cluster) = (self.client.clone(), self.hub.clone(), self.cluster.clone());
         let (pinned, policy) = (self.pinned.clone(), self.crd_policy);
         self.operations.spawn(async move {
-            let crds = hub.workload.crds();
+            let (crds, progress) = (hub.workload.crds(), Progress::default());
+            let how = Installation {
+                manager: &hub.settings.field_manager,
+                policy,
+                claim: hub.workload.claim(),
+                progress: &progress,
+            };
             let install = async {
                 // The first write to a cluster comes after its identity is on record: else a hub that dies now,
                 // and a kubeconfig that is changed meanwhile, would pin another cluster under this registration.
                 hub.until_recorded(&cluster, pinned.as_ref()).await;
-                install_crds(&client, &crds, &hub.settings.field_manager, policy).await
+                install_crds(&client, &crds, how).await
             };
-            match tokio::time::timeout(INSTALL_TIMEOUT, install).await {
-                Ok(outcome) => Done::Install(crds_of(outcome)),
-                Err(_) => Done::Install(Crds::Failed(format!(
-                    "not installed within {} s; nothing is written before the identity is on record in the \
-                         WorkCluster",
+            match Box::pin(while_it_progresses(install, &progress)).await {
+                Some(outcome) => Done::Install(crds_of(outcome)),
+                None => Done::Install(Crds::Failed(format!(
+                    "not installed, and no progress within {} s; nothing is written before the identity is on record \
+                     in the WorkCluster",
                     INSTALL_TIMEOUT.as_secs()
                 ))),
             }
@@ -343,10 +346,12 @@ fn crds_of(outcome: Result<Installed, InstallCrdError>) -> Crds {
         Err(error) => {
             let message = Chain(&error).to_string();
             match &error {
-                InstallCrdError::ForeignOwner { .. } => Crds::ForeignOwner(message),
+                InstallCrdError::ForeignOwner { .. } | InstallCrdError::KeepOtherHubs { .. } => {
+                    Crds::ForeignOwner(message)
+                }
                 InstallCrdError::KeepOut { .. } => Crds::Forbidden(message),
                 InstallCrdError::Establish { .. } => Crds::NotEstablished(message),
-                _ if error.category() == Some(Category::Forbidden) => Crds::Forbidden(message),
+                _ if error.is_forbidden() => Crds::Forbidden(message),
                 _ => Crds::Failed(message),
             }
         }

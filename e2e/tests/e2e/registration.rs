@@ -8,3 +8,4 @@ mod ends;
 mod preferences;
 mod secrets;
 mod several;
+mod versions;
