@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use homebase_kube::claim::HubClaim;
 use homebase_kube::permissions::{NEEDS, Need};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
@@ -16,17 +17,19 @@ mod primary;
 mod report;
 mod sources;
 
-pub use children::HubClaim;
-
 /// The IRIS workload.
 pub struct IrisWorkload {
-    /// Who this hub is: written on every object that it makes.
+    /// Who this hub is: written on every object that it makes, and on the CRDs.
     pub hub: Arc<HubClaim>,
 }
 
 impl Workload for IrisWorkload {
     fn crds(&self) -> Vec<CustomResourceDefinition> {
         homebase_api::remote_crds()
+    }
+
+    fn claim(&self) -> Option<&HubClaim> {
+        Some(&self.hub)
     }
 
     fn needs(&self) -> &'static [Need] {

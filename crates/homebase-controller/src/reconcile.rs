@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use homebase_core::{Chain, ClusterId, ObjectKey, Retry};
+use homebase_kube::claim::HubClaim;
 use homebase_kube::event::Events;
 use homebase_kube::permissions::Need;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -19,6 +20,10 @@ use crate::watching::Watching;
 pub trait Workload: Send + Sync + 'static {
     /// The CRDs that each work cluster must serve.
     fn crds(&self) -> Vec<CustomResourceDefinition>;
+    /// The claim of this hub on each cluster, which its CRDs bear there; none when hubs may share a cluster.
+    fn claim(&self) -> Option<&HubClaim> {
+        None
+    }
     /// The rights that the session and the reconcilers need on each work cluster.
     fn needs(&self) -> &'static [Need];
     /// The names of the controllers, in the order of `engage`.

@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use homebase_core::{Chain, ClusterUid, Namespaces};
 use homebase_fleet::session::{Action, Circuit, Crds, Event, Failure, Permissions, Session, State, Verdict};
-use homebase_kube::Category;
-use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installed, install_crds};
+use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installation, Installed, Progress, install_crds};
 use homebase_kube::identity::{FetchIdentityError, Identity, fetch_identity, fetch_version};
-use homebase_kube::permissions::FetchRulesError;
+use homebase_kube::permissions::{FetchRulesError, needs_under};
 use jiff::Timestamp;
 use kube::Client;
 
@@ -23,17 +21,15 @@ use crate::registrar::resource_of;
 use crate::registry::{Claim, Cluster, View};
 use crate::watching::SyncBoard;
 
+mod install;
 mod reasons;
 pub(crate) mod review;
 pub(crate) mod work;
 
+use install::{INSTALL_TIMEOUT, while_it_progresses};
 use reasons::reason_of;
 use review::{Schedule, review};
 use work::{CountedTask, Doubts, Work};
-
-/// The longest that the installation of all CRDs may take: each request has its own deadline, this one holds
-/// for all of them.
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What an operation that ran beside the session came to.
 enum Done {
@@ -259,18 +255,24 @@ impl Driver {
         let (client, hub, cluster) = (self.client.clone(), self.hub.clone(), self.cluster.clone());
         let (pinned, policy) = (self.pinned.clone(), self.crd_policy);
         self.operations.spawn(async move {
-            let crds = hub.workload.crds();
+            let (crds, progress) = (hub.workload.crds(), Progress::default());
+            let how = Installation {
+                manager: &hub.settings.field_manager,
+                policy,
+                claim: hub.workload.claim(),
+                progress: &progress,
+            };
             let install = async {
                 // The first write to a cluster comes after its identity is on record: else a hub that dies now,
                 // and a kubeconfig that is changed meanwhile, would pin another cluster under this registration.
                 hub.until_recorded(&cluster, pinned.as_ref()).await;
-                install_crds(&client, &crds, &hub.settings.field_manager, policy).await
+                install_crds(&client, &crds, how).await
             };
-            match tokio::time::timeout(INSTALL_TIMEOUT, install).await {
-                Ok(outcome) => Done::Install(crds_of(outcome)),
-                Err(_) => Done::Install(Crds::Failed(format!(
-                    "not installed within {} s; nothing is written before the identity is on record in the \
-                         WorkCluster",
+            match Box::pin(while_it_progresses(install, &progress)).await {
+                Some(outcome) => Done::Install(crds_of(outcome)),
+                None => Done::Install(Crds::Failed(format!(
+                    "not installed, and no progress within {} s; nothing is written before the identity is on record \
+                     in the WorkCluster",
                     INSTALL_TIMEOUT.as_secs()
                 ))),
             }
@@ -325,10 +327,10 @@ impl Driver {
                     self.operations.spawn(async move { Done::Version(fetch_version(&client).await) });
                 }
                 if verdict.is_trusted() && self.reviews.begin(self.work.is_none()) {
-                    let (client, needs) = (self.client.clone(), self.hub.workload.needs());
-                    let namespaces = self.namespaces.clone();
+                    let (client, namespaces) = (self.client.clone(), self.namespaces.clone());
+                    let needs = needs_under(self.crd_policy, self.hub.workload.needs());
                     self.operations
-                        .spawn(async move { Done::Review(review(&client, needs, &namespaces).await) });
+                        .spawn(async move { Done::Review(review(&client, &needs, &namespaces).await) });
                 }
                 Event::Answered { uid, verdict, latency }
             }
@@ -392,10 +394,12 @@ fn crds_of(outcome: Result<Installed, InstallCrdError>) -> Crds {
         Err(error) => {
             let message = Chain(&error).to_string();
             match &error {
-                InstallCrdError::ForeignOwner { .. } => Crds::ForeignOwner(message),
+                InstallCrdError::ForeignOwner { .. } | InstallCrdError::KeepOtherHubs { .. } => {
+                    Crds::ForeignOwner(message)
+                }
                 InstallCrdError::KeepOut { .. } => Crds::Forbidden(message),
                 InstallCrdError::Establish { .. } => Crds::NotEstablished(message),
-                _ if error.category() == Some(Category::Forbidden) => Crds::Forbidden(message),
+                _ if error.is_forbidden() => Crds::Forbidden(message),
                 _ => Crds::Failed(message),
             }
         }

@@ -1,24 +1,39 @@
 //! Installs the CRDs on a work cluster as far as its registration allows: never downgrades, never deletes, never
-//! removes a version that objects are stored in, and waits until the apiserver serves them.
+//! removes a version that objects are stored in, never writes where another hub does, and waits until the apiserver
+//! serves them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use homebase_api::annotations;
-use homebase_api::labels;
-use homebase_core::Fingerprint;
+use homebase_core::Chain;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
 
-use crate::error::{Category, categorize};
+use crate::claim::HubClaim;
+use crate::error::Category;
+
+mod error;
+mod judge;
+mod migrate;
 
 #[cfg(test)]
 mod tests;
+
+pub use error::{InstallCrdError, MigrateObjectsError};
+use judge::{
+    APPLIED_FINGERPRINT, Verdict, fingerprint_of, judge, restrict, retired_versions, unknown_versions,
+    with_versions,
+};
 
 /// How long the apiserver may take to establish a CRD: seconds when it is busy, a minute never.
 const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often to look whether it has.
 const ESTABLISH_POLL: Duration = Duration::from_millis(200);
+/// Tries when somebody else writes a CRD at the same moment, which the apiserver itself does after each change.
+const CONFLICT_TRIES: usize = 3;
 
 /// What may be done about the CRDs of a cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -41,74 +56,32 @@ pub enum Installed {
     RemoteNewer(String),
 }
 
-/// A CRD could not be installed.
-#[derive(Debug, thiserror::Error)]
-pub enum InstallCrdError {
-    /// The CRD could not be read.
-    #[error("read CRD {name}")]
-    ReadCrd {
-        /// The CRD's name.
-        name: String,
-        /// Why.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The CRD could not be applied.
-    #[error("apply CRD {name}")]
-    ApplyCrd {
-        /// The CRD's name.
-        name: String,
-        /// Why.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The CRD belongs to somebody else.
-    #[error(
-        "CRD {name} is there already and was not made by Homebase: remove it, or label it \
-         app.kubernetes.io/managed-by=homebase to hand it over"
-    )]
-    ForeignOwner {
-        /// The CRD's name.
-        name: String,
-    },
-    /// The CRD is missing, or an older one, and may not be written.
-    #[error(
-        "CRD {name} is missing or older than this hub needs, and the policy Never forbids to install it: install it from deploy/crds"
-    )]
-    KeepOut {
-        /// The CRD's name.
-        name: String,
-    },
-    /// The change would remove a version in which objects are stored.
-    #[error(
-        "CRD {name} has objects stored in version {version}, which this hub does not know: migrate them first"
-    )]
-    RemoveStoredVersion {
-        /// The CRD's name.
-        name: String,
-        /// The version.
-        version: String,
-    },
-    /// The apiserver does not serve the CRD.
-    #[error("CRD {name} was not established within {} s: {detail}", ESTABLISH_TIMEOUT.as_secs())]
-    Establish {
-        /// The CRD's name.
-        name: String,
-        /// What the apiserver says of it.
-        detail: String,
-    },
+/// What one installation goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Installation<'a> {
+    /// The field manager of this hub.
+    pub manager: &'a str,
+    /// What may be done.
+    pub policy: CrdPolicy,
+    /// The claim of this hub on the cluster, which stands on each CRD; none where hubs share the CRDs, as at home.
+    pub claim: Option<&'a HubClaim>,
+    /// Counts what has been done.
+    pub progress: &'a Progress,
 }
 
-impl InstallCrdError {
-    /// The kind of the failed request, when it was a request that failed.
-    pub fn category(&self) -> Option<Category> {
-        match self {
-            Self::ReadCrd { source, .. } | Self::ApplyCrd { source, .. } => Some(categorize(source)),
-            Self::ForeignOwner { .. }
-            | Self::KeepOut { .. }
-            | Self::RemoveStoredVersion { .. }
-            | Self::Establish { .. } => None,
-        }
+/// Counts the steps of an installation, so that its caller can tell a long one from one that hangs.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicU64);
+
+impl Progress {
+    /// How many steps have been done.
+    pub fn steps(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Another one is done.
+    pub fn step(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -117,151 +90,223 @@ impl InstallCrdError {
 pub async fn install_crds(
     client: &Client,
     crds: &[CustomResourceDefinition],
-    manager: &str,
-    policy: CrdPolicy,
+    how: Installation<'_>,
 ) -> Result<Installed, InstallCrdError> {
-    match try_install(client, crds, manager, policy).await {
-        Err(error) if error.category() == Some(Category::Forbidden) && are_served(client, crds).await => {
-            Ok(Installed::UpToDate)
-        }
-        outcome => outcome,
-    }
-}
-
-/// Whether the apiserver serves all kinds in the versions that the hub uses; discovery is open to everybody.
-async fn are_served(client: &Client, crds: &[CustomResourceDefinition]) -> bool {
-    for crd in crds {
-        for version in crd.spec.versions.iter().filter(|version| version.served) {
-            let group_version = format!("{}/{}", crd.spec.group, version.name);
-            let Ok(list) = client.list_api_group_resources(&group_version).await else { return false };
-            if !list.resources.iter().any(|resource| resource.name == crd.spec.names.plural) {
-                return false;
-            }
-        }
-    }
-    true
-}
-
-async fn try_install(
-    client: &Client,
-    crds: &[CustomResourceDefinition],
-    manager: &str,
-    policy: CrdPolicy,
-) -> Result<Installed, InstallCrdError> {
-    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let mut installed = Installed::UpToDate;
-    for crd in crds {
-        let name = crd.name_any();
-        let found = api
-            .get_opt(&name)
-            .await
-            .map_err(|error| InstallCrdError::ReadCrd { name: name.clone(), source: Box::new(error) })?;
-        match judge(crd, found.as_ref()) {
-            Verdict::Foreign if policy == CrdPolicy::Install => {
-                return Err(InstallCrdError::ForeignOwner { name });
-            }
-            Verdict::Apply | Verdict::Foreign if policy == CrdPolicy::Never => {
-                // A foreign one that is served may do: what it refuses will show on the resources.
-                if found.is_none() {
-                    return Err(InstallCrdError::KeepOut { name });
-                }
-            }
-            Verdict::Apply | Verdict::Foreign => {
-                refuse_removal(crd, found.as_ref())?;
-                apply_crd(&api, crd, manager).await?;
-            }
-            Verdict::Keep => {}
-            Verdict::RemoteNewer => installed = Installed::RemoteNewer(name.clone()),
-        }
-    }
-    for crd in crds {
-        await_established(&api, &crd.name_any()).await?;
-    }
-    Ok(installed)
-}
-
-/// What to do with one CRD.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Apply,
-    Keep,
-    RemoteNewer,
-    Foreign,
-}
-
-fn judge(wanted: &CustomResourceDefinition, found: Option<&CustomResourceDefinition>) -> Verdict {
-    let Some(found) = found else { return Verdict::Apply };
-    if found.labels().get(labels::MANAGED_BY).map(String::as_str) != Some(labels::MANAGED_BY_HOMEBASE) {
-        return Verdict::Foreign;
-    }
-    let version = |crd: &CustomResourceDefinition| {
-        crd.annotations().get(annotations::CRD_VERSION).and_then(|text| text.parse::<u64>().ok())
-    };
-    if version(found) > version(wanted) {
-        return Verdict::RemoteNewer;
-    }
-    let applied = found.annotations().get(APPLIED_FINGERPRINT);
-    if applied.is_some() && applied == fingerprint_of(wanted).as_ref() {
-        Verdict::Keep
-    } else {
-        Verdict::Apply
-    }
-}
-
-/// Refuses a change after which objects that are stored could not be read any more.
-fn refuse_removal(
-    wanted: &CustomResourceDefinition,
-    found: Option<&CustomResourceDefinition>,
-) -> Result<(), InstallCrdError> {
-    let stored = found.and_then(|found| found.status.as_ref()?.stored_versions.as_ref());
-    let is_known = |version: &&String| wanted.spec.versions.iter().any(|known| known.name == **version);
-    match stored.into_iter().flatten().find(|version| !is_known(version)) {
-        None => Ok(()),
-        Some(version) => {
-            Err(InstallCrdError::RemoveStoredVersion { name: wanted.name_any(), version: version.clone() })
-        }
-    }
-}
-
-/// The fingerprint of the CRD that was applied last: the apiserver fills in defaults, so what it stores
-/// cannot be compared with what was sent.
-const APPLIED_FINGERPRINT: &str = "homebase.dev/crd-fingerprint";
-
-fn fingerprint_of(crd: &CustomResourceDefinition) -> Option<String> {
-    Fingerprint::of(crd).ok().map(|fingerprint| fingerprint.to_string())
-}
-
-async fn apply_crd(
-    api: &Api<CustomResourceDefinition>,
-    crd: &CustomResourceDefinition,
-    manager: &str,
-) -> Result<(), InstallCrdError> {
-    let name = crd.name_any();
-    let mut marked = crd.clone();
-    if let Some(fingerprint) = fingerprint_of(crd) {
-        marked.annotations_mut().insert(APPLIED_FINGERPRINT.to_owned(), fingerprint);
-    }
-    api.patch(&name, &PatchParams::apply(manager).force(), &Patch::Apply(&marked))
-        .await
-        .map_err(|error| InstallCrdError::ApplyCrd { name, source: Box::new(error) })?;
-    Ok(())
-}
-
-async fn await_established(api: &Api<CustomResourceDefinition>, name: &str) -> Result<(), InstallCrdError> {
-    let deadline = tokio::time::Instant::now() + ESTABLISH_TIMEOUT;
+    let installer = Installer { client, api: Api::all(client.clone()), how };
+    let mut tries = 1;
     loop {
-        let found = api
+        match installer.install(crds).await {
+            Err(error) if error.category() == Some(Category::Forbidden) => {
+                return match installer.find_unserved(crds).await {
+                    None => Ok(Installed::UpToDate),
+                    Some(name) if how.policy == CrdPolicy::Never => Err(InstallCrdError::KeepOut { name }),
+                    Some(_) => Err(error),
+                };
+            }
+            Err(error) if error.category() == Some(Category::Conflict) && tries < CONFLICT_TRIES => {
+                tries += 1;
+                tokio::time::sleep(ESTABLISH_POLL).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+struct Installer<'a> {
+    client: &'a Client,
+    api: Api<CustomResourceDefinition>,
+    how: Installation<'a>,
+}
+
+impl Installer<'_> {
+    async fn install(&self, crds: &[CustomResourceDefinition]) -> Result<Installed, InstallCrdError> {
+        let mut judged = Vec::new();
+        // All are looked at before one is written: a cluster that another hub claims gets no write at all.
+        for wanted in crds {
+            let found = self.fetch(&wanted.name_any()).await?;
+            let verdict = judge(wanted, found.as_ref(), self.how.claim);
+            let verdict = restrict(verdict, self.how.policy, &wanted.name_any(), found.is_some())?;
+            judged.push((wanted, verdict, found));
+        }
+        let mut installed = Installed::UpToDate;
+        for (wanted, verdict, found) in judged {
+            match verdict {
+                Verdict::Apply | Verdict::Foreign => match found {
+                    None => drop(self.apply(wanted, None, fingerprint_of(wanted)).await?),
+                    Some(found) => self.renew(wanted, found).await?,
+                },
+                Verdict::RemoteNewer { claim } => {
+                    installed = Installed::RemoteNewer(wanted.name_any());
+                    if let Some(found) = found.filter(|_| claim) {
+                        self.claim(&found).await?;
+                    }
+                }
+                Verdict::Keep | Verdict::OtherHub(_) => {}
+            }
+            self.how.progress.step();
+        }
+        for crd in crds {
+            self.await_established(&crd.name_any()).await?;
+        }
+        Ok(installed)
+    }
+
+    async fn fetch(&self, name: &str) -> Result<Option<CustomResourceDefinition>, InstallCrdError> {
+        self.api
+            .get_opt(name)
+            .await
+            .map_err(|error| InstallCrdError::ReadCrd { name: name.to_owned(), source: Box::new(error) })
+    }
+
+    /// Brings a CRD that is there to what it should be. Where that takes a version away in which objects may be
+    /// stored, they are moved out of it first; where it takes one away that objects still name, it stays unserved.
+    async fn renew(
+        &self,
+        wanted: &CustomResourceDefinition,
+        mut found: CustomResourceDefinition,
+    ) -> Result<(), InstallCrdError> {
+        let gone = unknown_versions(wanted, &found);
+        if gone.is_empty() {
+            return self.apply(wanted, Some(&found), fingerprint_of(wanted)).await.map(drop);
+        }
+        let retired = retired_versions(wanted, &found);
+        if let Some(version) = retired.first() {
+            let refuse = |source| InstallCrdError::RemoveStoredVersion {
+                name: wanted.name_any(),
+                version: version.clone(),
+                source: Box::new(source),
+            };
+            found = self.retire(wanted, &found, &retired, refuse).await?;
+        }
+        // From here on nobody can bring up the old versions any more. Without a fingerprint: it is not the end.
+        let unserved = with_versions(wanted, &found, &gone, false);
+        found = self.apply(&unserved, Some(&found), None).await?;
+        let named = match migrate::find_named(self.client, wanted, &gone).await {
+            Ok(named) => named,
+            Err(error) => {
+                tracing::info!(crd = wanted.name_any(), error = %Chain(&error), "retired versions stay, unserved");
+                gone
+            }
+        };
+        let last = with_versions(wanted, &found, &named, false);
+        self.apply(&last, Some(&found), fingerprint_of(wanted)).await.map(drop)
+    }
+
+    /// Moves all objects out of the retired versions; returns the CRD as it is then. Each step finds what an earlier
+    /// try has done, so it may break off anywhere.
+    async fn retire(
+        &self,
+        wanted: &CustomResourceDefinition,
+        found: &CustomResourceDefinition,
+        retired: &[String],
+        refuse: impl Fn(MigrateObjectsError) -> InstallCrdError,
+    ) -> Result<CustomResourceDefinition, InstallCrdError> {
+        let name = wanted.name_any();
+        migrate::ask_for_right(&self.api, &name).await.map_err(&refuse)?;
+        tracing::info!(crd = name, ?retired, "objects are moved out of stored versions that are retired");
+        // Without a fingerprint: it is not what is wanted in the end.
+        let both = with_versions(wanted, found, retired, true);
+        self.apply(&both, Some(found), None).await?;
+        self.await_established(&name).await?;
+        self.await_served(wanted).await?;
+        migrate::rewrite_objects(self.client, wanted, self.how.progress).await.map_err(&refuse)?;
+        let found = self.fetch_established(&name).await?;
+        migrate::record_versions(&self.api, &found, retired).await.map_err(&refuse)
+    }
+
+    /// Applies a CRD to what was found. Whoever has changed it since, or has made one where none was found, wins: the
+    /// answer is then a conflict.
+    async fn apply(
+        &self,
+        crd: &CustomResourceDefinition,
+        found: Option<&CustomResourceDefinition>,
+        fingerprint: Option<String>,
+    ) -> Result<CustomResourceDefinition, InstallCrdError> {
+        let name = crd.name_any();
+        let mut marked = crd.clone();
+        let marks = marked.annotations_mut();
+        if let Some(fingerprint) = fingerprint {
+            marks.insert(APPLIED_FINGERPRINT.to_owned(), fingerprint);
+        }
+        if let Some(claim) = self.how.claim {
+            marks.insert(annotations::HUB_ID.to_owned(), claim.id.clone());
+        }
+        let mut params = PatchParams::apply(self.how.manager);
+        if let Some(found) = found {
+            marked.metadata.resource_version = found.resource_version();
+            params = params.force();
+        }
+        self.api
+            .patch(&name, &params, &Patch::Apply(&marked))
+            .await
+            .map_err(|error| InstallCrdError::ApplyCrd { name, source: Box::new(error) })
+    }
+
+    /// Claims a cluster by a CRD that is left as it is.
+    async fn claim(&self, found: &CustomResourceDefinition) -> Result<(), InstallCrdError> {
+        let Some(claim) = self.how.claim else { return Ok(()) };
+        let name = found.name_any();
+        let patch = Patch::Merge(json!({"metadata": {
+            "resourceVersion": found.resource_version(), "annotations": { (annotations::HUB_ID): claim.id },
+        }}));
+        let params =
+            PatchParams { field_manager: Some(self.how.manager.to_owned()), ..PatchParams::default() };
+        self.api
+            .patch(&name, &params, &patch)
+            .await
+            .map(drop)
+            .map_err(|error| InstallCrdError::ApplyCrd { name, source: Box::new(error) })
+    }
+
+    async fn fetch_established(&self, name: &str) -> Result<CustomResourceDefinition, InstallCrdError> {
+        self.api
             .get(name)
             .await
-            .map_err(|error| InstallCrdError::ReadCrd { name: name.to_owned(), source: Box::new(error) })?;
-        let missing = unmet_conditions(&found);
-        if missing.is_empty() {
-            return Ok(());
+            .map_err(|error| InstallCrdError::ReadCrd { name: name.to_owned(), source: Box::new(error) })
+    }
+
+    async fn await_established(&self, name: &str) -> Result<(), InstallCrdError> {
+        let deadline = tokio::time::Instant::now() + ESTABLISH_TIMEOUT;
+        loop {
+            let missing = unmet_conditions(&self.fetch_established(name).await?);
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(InstallCrdError::Establish { name: name.to_owned(), detail: missing.join("; ") });
+            }
+            tokio::time::sleep(ESTABLISH_POLL).await;
         }
-        if tokio::time::Instant::now() >= deadline {
-            return Err(InstallCrdError::Establish { name: name.to_owned(), detail: missing.join("; ") });
+    }
+
+    /// A CRD that was established before is so at once; what it has anew is served a moment later.
+    async fn await_served(&self, crd: &CustomResourceDefinition) -> Result<(), InstallCrdError> {
+        let deadline = tokio::time::Instant::now() + ESTABLISH_TIMEOUT;
+        while let Some(name) = self.find_unserved(std::slice::from_ref(crd)).await {
+            if tokio::time::Instant::now() >= deadline {
+                let detail = "not all of its versions are served".to_owned();
+                return Err(InstallCrdError::Establish { name, detail });
+            }
+            tokio::time::sleep(ESTABLISH_POLL).await;
         }
-        tokio::time::sleep(ESTABLISH_POLL).await;
+        Ok(())
+    }
+
+    /// A CRD of which the apiserver does not serve each version that the hub uses; discovery is open to everybody.
+    async fn find_unserved(&self, crds: &[CustomResourceDefinition]) -> Option<String> {
+        for crd in crds {
+            for version in crd.spec.versions.iter().filter(|version| version.served) {
+                let group_version = format!("{}/{}", crd.spec.group, version.name);
+                let list = self.client.list_api_group_resources(&group_version).await;
+                let is_served = list.is_ok_and(|list| {
+                    list.resources.iter().any(|resource| resource.name == crd.spec.names.plural)
+                });
+                if !is_served {
+                    return Some(crd.name_any());
+                }
+            }
+        }
+        None
     }
 }
 

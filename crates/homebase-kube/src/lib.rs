@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod bound;
+pub mod claim;
 pub mod client;
 pub mod crd;
 pub mod destination;

@@ -6,6 +6,8 @@ use std::fmt;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::crd::CrdPolicy;
+
 mod compare;
 mod home;
 mod review;
@@ -125,6 +127,12 @@ impl Need {
             },
         }
     }
+}
+
+/// The rights that are needed under a policy: where no CRD is to be written, none about CRDs.
+pub fn needs_under(policy: CrdPolicy, needs: &[Need]) -> Vec<Need> {
+    let is_needed = |need: &&Need| policy != CrdPolicy::Never || !need.is_about_crds();
+    needs.iter().filter(is_needed).copied().collect()
 }
 
 fn owned(texts: &[&str]) -> Vec<String> {

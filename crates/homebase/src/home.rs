@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use homebase_controller::metrics::Metrics;
 use homebase_core::{Backoff, ClusterUid};
-use homebase_kube::crd::{CrdPolicy, install_crds};
+use homebase_kube::crd::{CrdPolicy, Installation, Progress, install_crds};
 use homebase_kube::identity::fetch_identity;
 use homebase_kube::observe::Observer;
 use http::{Method, StatusCode};
@@ -62,6 +62,13 @@ pub(crate) async fn prepare(home: &Client, namespace: &str) -> HubIdentity {
 
 async fn try_prepare(home: &Client, namespace: &str) -> anyhow::Result<HubIdentity> {
     let identity = HubIdentity::new(&fetch_identity(home).await?.uid, namespace);
-    install_crds(home, &homebase_api::home_crds(), &identity.field_manager, CrdPolicy::Install).await?;
+    let how = Installation {
+        manager: &identity.field_manager,
+        policy: CrdPolicy::Install,
+        // The hubs of several namespaces share it.
+        claim: None,
+        progress: &Progress::default(),
+    };
+    install_crds(home, &homebase_api::home_crds(), how).await?;
     Ok(identity)
 }

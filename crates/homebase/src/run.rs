@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use homebase_controller::metrics::Metrics;
-use homebase_controller::operators::{HubClaim, IrisWorkload};
+use homebase_controller::operators::IrisWorkload;
 use homebase_controller::{Hub, HubSettings};
 use homebase_http::{Check, Health, HttpState};
+use homebase_kube::claim::HubClaim;
 use homebase_kube::home::home_client;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;

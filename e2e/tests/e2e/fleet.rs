@@ -10,3 +10,4 @@ pub(crate) mod pool;
 mod rights;
 mod rotation;
 mod story;
+mod two_hubs;

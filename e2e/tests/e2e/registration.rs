@@ -10,3 +10,4 @@ mod namespaces;
 mod preferences;
 mod secrets;
 mod several;
+mod versions;

@@ -82,6 +82,10 @@ fn home() -> Result<String> {
 const NEVER: &str = "The hub never asks for the right to read Secrets, to delete volumes, claims, namespaces or CRDs, \
                      to run anything in a pod,\nor to `escalate`, `bind` or `impersonate`.";
 
+/// What is said of rights on CRDs under another policy.
+const NO_CRDS: &str = "With `homebase.dev/crd-policy: Never` on the registration the hub writes no CRD, and the rows about \
+                       `customresourcedefinitions`\nare neither needed nor missed: leave them out of the role.";
+
 /// The head of a table of rights.
 const COLUMNS: &str =
     "| API group | resource | names | verbs | where | without it | why |\n|---|---|---|---|---|---|---|\n";
@@ -112,7 +116,7 @@ fn on_work_clusters() -> String {
     format!(
         "## On a work cluster\n\n\
          The account of a kubeconfig needs these rights on its work cluster and no others. [`{ROLE}`](../../{ROLE})\n\
-         grants exactly these as the ClusterRole `{ROLE_NAME}`.\n{NEVER}\n\n\
+         grants exactly these as the ClusterRole `{ROLE_NAME}`.\n{NEVER}\n{NO_CRDS}\n\n\
          The condition `PermissionsVerified` of the WorkCluster compares them with what the cluster grants:\n\n\
          | status | reason | meaning |\n|---|---|---|\n\
          | True | `Sufficient` | All of them are granted. |\n\

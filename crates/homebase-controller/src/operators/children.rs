@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use homebase_api::{annotations, labels};
 use homebase_core::{Fingerprint, ObjectKey, Retry};
 use homebase_kube::apply::{self, Dependents, Object, WriteError, key_of};
+use homebase_kube::claim::HubClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt as _};
 
@@ -17,22 +18,6 @@ use crate::store::{Change, Store};
 
 #[cfg(test)]
 mod tests;
-
-/// Who this hub is, and whose objects it may write besides its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HubClaim {
-    /// The ID of this hub.
-    pub id: String,
-    /// The IDs of hubs whose objects this one takes over.
-    pub take_over: Vec<String>,
-}
-
-impl HubClaim {
-    /// Whether an object that bears this hub ID may be written. One without any was never claimed.
-    fn may_write(&self, hub: Option<&str>) -> bool {
-        hub.is_none_or(|hub| hub == self.id || self.take_over.iter().any(|taken| taken == hub))
-    }
-}
 
 /// What is known of a child: a view of it, and a mark that tells whether somebody changed it.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,13 +11,14 @@ use homebase_core::ObjectKey;
 use homebase_iris::Failure;
 use homebase_iris::iris::{self, Observed, ObservedDeployment};
 use homebase_kube::apply::{self, Dependents};
+use homebase_kube::claim::HubClaim;
 use homebase_kube::event::Severity;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::core::DeserializeGuard;
 use kube::{Resource as _, ResourceExt as _};
 
-use super::children::{Children, Foreign, HubClaim, owner_of};
+use super::children::{Children, Foreign, owner_of};
 use super::gate::Gate;
 use super::primary::Primary;
 use super::report::{failure_of, is_news, send};

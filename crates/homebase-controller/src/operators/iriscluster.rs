@@ -14,6 +14,7 @@ use homebase_iris::Failure;
 use homebase_iris::cluster::names::HEADLESS_SERVICE;
 use homebase_iris::cluster::{self, ObservedStatefulSet};
 use homebase_kube::apply::{self, Dependents};
+use homebase_kube::claim::HubClaim;
 use homebase_kube::event::Severity;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -22,7 +23,7 @@ use kube::api::ListParams;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Api, Resource as _, ResourceExt as _};
 
-use super::children::{Child, Children, HubClaim, owner_of};
+use super::children::{Child, Children, owner_of};
 use super::gate::Gate;
 use super::primary::Primary;
 use super::report::{failure_of, is_news, send};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use homebase_core::{Chain, ClusterId, ClusterUid, Namespaces};
 use homebase_fleet::session::{Permissions, Verdict};
 use homebase_kube::identity::fetch_identity;
-use homebase_kube::permissions::Need;
+use homebase_kube::permissions::{Need, needs_under};
 use kube::Client;
 use tokio::time::Instant;
 
@@ -71,10 +71,10 @@ impl Registrar {
             Err(unusable) => self.reject(&id, registration.secret.resource_version, &unusable.message),
             Ok(prepared) => {
                 prepared.observer.attach(&cluster);
-                let needs = self.hub.workload.needs();
+                let needs = needs_under(wanted.preferences.crd_policy, self.hub.workload.needs());
                 let namespaces = registration.preferences.namespaces.clone();
                 self.trials.spawn(async move {
-                    let tried = try_out(&prepared.client, &identity, needs, &namespaces).await;
+                    let tried = try_out(&prepared.client, &identity, &needs, &namespaces).await;
                     let outcome = tried.map(|()| prepared.client);
                     Tried { id, registration, outcome }
                 });
@@ -148,7 +148,7 @@ impl Registrar {
 async fn try_out(
     client: &Client,
     expected: &ClusterUid,
-    needs: &'static [Need],
+    needs: &[Need],
     namespaces: &Namespaces,
 ) -> Result<(), String> {
     let identity = fetch_identity(client).await.map_err(|error| Chain(&error).to_string())?;

@@ -92,7 +92,7 @@ impl Schedule {
 /// Asks a cluster for the rights of the credentials and compares them with what is needed where the hub works.
 pub(crate) async fn review(
     client: &Client,
-    needs: &'static [Need],
+    needs: &[Need],
     namespaces: &Namespaces,
 ) -> Result<Permissions, FetchRulesError> {
     let granted = fetch_granted(client, namespaces).await?;

@@ -53,6 +53,18 @@ pub const NEEDS: &[Need] = &[
         why: "installs and upgrades the CRDs of this hub; not needed where they are served already",
     },
     Need {
+        target: Target::Resource {
+            group: "apiextensions.k8s.io",
+            resource: "customresourcedefinitions",
+            subresource: Some("status"),
+            names: &["irisclusters.intersystems.com", "iris.test.myardyas.club"],
+        },
+        verbs: &["patch"],
+        scope: Scope::Cluster,
+        without: Without::WorkGoesOn,
+        why: "takes a version that is retired out of `storedVersions` once no object is stored in it",
+    },
+    Need {
         target: resource("events.k8s.io", "events", None),
         verbs: &["create", "patch"],
         scope: Scope::WatchedNamespaces,

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::authorization::v1::{NonResourceRule, ResourceRule};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
+use crate::crd::CrdPolicy;
+
 use super::{
     Granted, HOME_NEEDS, NEEDS, Need, Rules, Scope, Target, Verdict, Without, cluster_role, compare,
-    compare_in, namespaced_roles,
+    compare_in, namespaced_roles, needs_under,
 };
 
 fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> ResourceRule {
@@ -201,7 +203,7 @@ fn what_is_needed_is_not_excessive() {
 #[test]
 fn the_tables_name_the_crds_of_this_hub() {
     for (table, crds, rows) in
-        [(NEEDS, homebase_api::remote_crds(), 1), (HOME_NEEDS, homebase_api::home_crds(), 1)]
+        [(NEEDS, homebase_api::remote_crds(), 2), (HOME_NEEDS, homebase_api::home_crds(), 1)]
     {
         let expected: BTreeSet<String> = crds.into_iter().filter_map(|crd| crd.metadata.name).collect();
         let about: Vec<_> = table.iter().filter(|need| need.is_about_crds()).collect();
@@ -328,4 +330,14 @@ fn one_answer_that_is_not_whole_makes_the_whole_so() {
     assert_eq!(granted.incomplete(), None);
     granted.within[1].1.incomplete = Some("a webhook decides".to_owned());
     assert_eq!(granted.incomplete(), Some("a webhook decides"));
+}
+
+#[test]
+fn rights_on_crds_are_needed_only_where_crds_are_written() {
+    let none = needs_under(CrdPolicy::Never, NEEDS);
+    assert_eq!(NEEDS.len() - none.len(), NEEDS.iter().filter(|need| need.is_about_crds()).count());
+    assert!(!none.iter().any(Need::is_about_crds));
+    for policy in [CrdPolicy::Install, CrdPolicy::Adopt] {
+        assert_eq!(needs_under(policy, NEEDS), NEEDS);
+    }
 }

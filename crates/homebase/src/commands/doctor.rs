@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use homebase_core::Namespaces;
+use homebase_kube::crd::CrdPolicy;
 use homebase_kube::destination::DestinationPolicy;
 use homebase_kubeconfig::{Policy, SanitizedKubeconfig, sanitize};
 use jiff::Timestamp;
@@ -36,6 +37,8 @@ struct Subject {
     namespaces: Arc<Namespaces>,
     /// The UID of the cluster that is on record.
     pinned: Option<String>,
+    /// What the hub may do about the CRDs.
+    crd_policy: CrdPolicy,
     /// What the hub shows, for a registered cluster.
     hub: Option<registration::HubView>,
 }
@@ -62,7 +65,13 @@ async fn find(arguments: &DoctorArguments, report: &mut Report) -> anyhow::Resul
             let faults: Vec<String> = rejections.iter().map(ToString::to_string).collect();
             faults.join("; ")
         });
-        return Ok(Some(Subject { kubeconfig, namespaces: Arc::default(), pinned: None, hub: None }));
+        return Ok(Some(Subject {
+            kubeconfig,
+            namespaces: Arc::default(),
+            pinned: None,
+            crd_policy: CrdPolicy::default(),
+            hub: None,
+        }));
     };
     let home = Home::connect(&arguments.home).await?;
     let shown = home.work_cluster(id).await?;
@@ -89,6 +98,7 @@ async fn find(arguments: &DoctorArguments, report: &mut Report) -> anyhow::Resul
         kubeconfig: registration.kubeconfig.map_err(|unusable| unusable.message),
         namespaces: registration.preferences.namespaces.clone(),
         pinned: pinned_uid(shown.as_ref(), &secret).map(str::to_owned),
+        crd_policy: registration.preferences.crd_policy,
         hub: Some(registration::HubView { shown, secret }),
     }))
 }
@@ -128,8 +138,8 @@ async fn examine(subject: &Subject, destinations: DestinationPolicy, report: &mu
         return report.skip_to_freshness("the credentials are not accepted");
     }
     report.add(rights::identity(&client, subject.pinned.as_deref()).await);
-    report.add(rights::permissions(&client, &subject.namespaces).await);
-    report.add(rights::crds(&client).await);
+    report.add(rights::permissions(&client, subject.crd_policy, &subject.namespaces).await);
+    report.add(rights::crds(&client, subject.crd_policy).await);
 }
 
 fn read<'a>(

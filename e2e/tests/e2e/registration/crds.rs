@@ -55,13 +55,15 @@ async fn never_is_to_write_no_crd() {
     let (fleet, [plane]) = (fleet().await, lease().await);
     remove_crds(&plane).await;
     let never = json!({annotations::CRD_POLICY: "Never"});
-    let secret = Form::native("never", &kubeconfig(&plane).await);
+    // Rights on CRDs are nothing that is missing then.
+    let secret = Form::native("never", &kubeconfig_with(&plane, "never", &without_crds()).await);
     let mark = plane.audit_mark().unwrap();
     secret.clone().annotated(never).put(fleet).await;
     let missing = ("CRDsInstalled", "False", "Forbidden");
     let (message, _) = fleet.wait_condition("never", missing, SOON).await;
     assert!(message.contains("Never"), "{message}");
     fleet.wait_condition("never", ("Ready", "False", "CRDsNotInstalled"), SOON).await;
+    fleet.wait_condition("never", ("PermissionsVerified", "True", "Sufficient"), SOON).await;
     assert!(hub_requests(&plane, mark).iter().all(|request| request.group == "authorization.k8s.io"));
 
     // Whose they are does not matter as long as they are there. A changed annotation has the hub look at once; what
@@ -72,6 +74,7 @@ async fn never_is_to_write_no_crd() {
     let (message, _) = fleet.wait_condition("never", ("Ready", "True", "AllChecksPassed"), SOON).await;
     assert!(message.contains(annotations::CRD_POLICY), "{message}");
     works(&plane, "never", 1).await;
+    fleet.wait_condition("never", ("PermissionsVerified", "True", "Sufficient"), SOON).await;
     assert_eq!(crd_writes(&plane, mark), Vec::new());
     assert_eq!(owners(&plane).await, [None, None]);
     fleet.assert_invariants().await;

@@ -92,6 +92,11 @@ impl Fleet {
         self.hub.as_mut().expect("the hub was started")
     }
 
+    /// One more argument for the next hub.
+    pub(crate) fn add_hub_arg(&mut self, argument: impl Into<String>) {
+        self.arguments.push(argument.into());
+    }
+
     /// Starts the hub and waits until it is ready. One that still runs is killed before.
     pub(crate) async fn start_hub(&mut self) {
         self.spawn_hub().await;

@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::{HubClaim, Owner, controller, is_orphan, is_ours, mark};
+use super::{Owner, controller, is_orphan, is_ours, mark};
 
 fn set() -> StatefulSet {
     let mut set = StatefulSet::default();
@@ -31,13 +31,6 @@ fn a_label_or_a_field_that_somebody_set_is_a_change() {
     let mut scaled = set();
     scaled.spec.as_mut().unwrap().replicas = Some(2);
     assert_ne!(mark(&set()), mark(&scaled));
-}
-
-#[test]
-fn what_another_hub_wrote_is_not_ours_to_write_unless_it_is_taken_over() {
-    let ours = HubClaim { id: "ours".to_owned(), take_over: vec!["old".to_owned()] };
-    assert!(ours.may_write(None) && ours.may_write(Some("ours")) && ours.may_write(Some("old")));
-    assert!(!ours.may_write(Some("other")));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use homebase_api::{annotations, labels, remote_crds};
 use homebase_core::{Chain, Namespaces};
+use homebase_kube::crd::CrdPolicy;
 use homebase_kube::identity::fetch_identity;
-use homebase_kube::permissions::{NEEDS, Without, compare_in, fetch_granted};
+use homebase_kube::permissions::{NEEDS, Without, compare_in, fetch_granted, needs_under};
 use homebase_kube::{Category, categorize};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, ResourceExt as _};
@@ -42,13 +43,13 @@ fn judge_identity(uid: &str, pinned: Option<&str>) -> Finding {
     }
 }
 
-/// Whether the account has the rights that the hub needs where it works.
-pub(super) async fn permissions(client: &Client, namespaces: &Namespaces) -> Finding {
+/// Whether the account has the rights that the hub needs where it works, under the policy of its registration.
+pub(super) async fn permissions(client: &Client, policy: CrdPolicy, namespaces: &Namespaces) -> Finding {
     let granted = match fetch_granted(client, namespaces).await {
         Ok(granted) => granted,
         Err(error) => return Finding::unknown(Check::Permissions, Chain(&error).to_string()),
     };
-    let verdict = compare_in(NEEDS, &granted);
+    let verdict = compare_in(&needs_under(policy, NEEDS), &granted);
     let missing = |without: Without| {
         let words = verdict.missing.iter().filter(|missing| missing.without == without);
         words.map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -75,7 +76,7 @@ pub(super) async fn permissions(client: &Client, namespaces: &Namespaces) -> Fin
 }
 
 /// Whether the cluster serves the kinds that the hub operates.
-pub(super) async fn crds(client: &Client) -> Finding {
+pub(super) async fn crds(client: &Client, policy: CrdPolicy) -> Finding {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let (mut absent, mut notes) = (Vec::new(), Vec::new());
     for wanted in remote_crds() {
@@ -84,6 +85,12 @@ pub(super) async fn crds(client: &Client) -> Finding {
             Ok(Ok(found)) => found,
             Ok(Err(error)) if categorize(&error) == Category::Forbidden => {
                 let found = format!("the account may not read {name}");
+                if policy == CrdPolicy::Never {
+                    return Finding::unknown(
+                        Check::Crds,
+                        format!("{found}, which the policy Never leaves to you"),
+                    );
+                }
                 return Finding::fail(Check::Crds, found, RIGHTS_FIX);
             }
             Ok(Err(error)) => return Finding::unknown(Check::Crds, Chain(&error).to_string()),

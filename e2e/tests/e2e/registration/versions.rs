@@ -1,0 +1,203 @@
+//! CRDs that an earlier version of Homebase has left, in a version that the hub does not have: what is stored in it is
+//! moved, or nothing is touched. It must not know how.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use homebase_api::{annotations, remote_crds};
+use homebase_testkit::{ControlPlane, eventually};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::ResourceExt as _;
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::secrets::{Form, works};
+use crate::fleet::pool::{fleet, lease, remove_crds};
+use crate::support::{
+    FIELD_MANAGER, SOON, create_namespace, hub_requests, kubeconfig, kubeconfig_with, set_role, shipped,
+    shipped_without,
+};
+
+/// The version that the hub does not have; the other is the one that it has.
+const OLD: &str = "v1alpha0";
+/// See [`OLD`].
+const NEW: &str = "v1alpha1";
+/// More than fit on one page of the hub's list.
+const OBJECTS: usize = 105;
+/// Objects that the test writes at the same time.
+const AT_ONCE: usize = 8;
+/// Between two tries of what has to be mended, at most; and some for the try.
+const MENDED: Duration = Duration::from_secs(75);
+
+/// A CRD as an earlier version of Homebase has left it, with the old version alone.
+fn older(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    crd.annotations_mut().insert(annotations::CRD_VERSION.to_owned(), "0".to_owned());
+    OLD.clone_into(&mut crd.spec.versions[0].name);
+    crd
+}
+
+/// The same with both versions, of which one is stored in.
+fn both(crd: CustomResourceDefinition, stored: &str) -> CustomResourceDefinition {
+    let mut both = crd.clone();
+    both.spec.versions.extend(older(crd).spec.versions);
+    for version in &mut both.spec.versions {
+        version.storage = version.name == stored;
+    }
+    both.annotations_mut().insert(annotations::CRD_VERSION.to_owned(), "0".to_owned());
+    both
+}
+
+async fn install(plane: &ControlPlane, crd: CustomResourceDefinition) {
+    let api: &Api<CustomResourceDefinition> = &Api::all(plane.client().await.unwrap());
+    let name = &crd.name_any();
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    api.patch(name, &params, &Patch::Apply(&crd)).await.unwrap();
+    let objects: &Api<DynamicObject> = &Api::all_with(plane.client().await.unwrap(), &in_version(&crd, OLD));
+    eventually(format!("{name} is served"), SOON, || async move {
+        objects.list(&ListParams::default()).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await
+    .unwrap();
+}
+
+fn in_version(crd: &CustomResourceDefinition, version: &str) -> ApiResource {
+    ApiResource {
+        group: crd.spec.group.clone(),
+        version: version.to_owned(),
+        api_version: format!("{}/{version}", crd.spec.group),
+        kind: crd.spec.names.kind.clone(),
+        plural: crd.spec.names.plural.clone(),
+    }
+}
+
+async fn store(plane: &ControlPlane, resource: &ApiResource, namespace: &str, name: &str, spec: Value) {
+    let objects: Api<DynamicObject> =
+        Api::namespaced_with(plane.client().await.unwrap(), namespace, resource);
+    let object = json!({
+        "apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": name}, "spec": spec,
+    });
+    objects.patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(object)).await.unwrap();
+}
+
+/// The UIDs of all objects of a kind, by name, in the version that the hub has.
+async fn uids(plane: &ControlPlane, resource: &ApiResource) -> BTreeMap<String, String> {
+    let objects: Api<DynamicObject> = Api::all_with(plane.client().await.unwrap(), resource);
+    let list = objects.list(&ListParams::default()).await.unwrap();
+    list.into_iter().map(|object| (object.name_any(), object.uid().unwrap())).collect()
+}
+
+/// The versions that a CRD has and whether each is served, and those that something may be stored in.
+async fn versions(plane: &ControlPlane, name: &str) -> (Vec<(String, bool)>, Vec<String>) {
+    let api: Api<CustomResourceDefinition> = Api::all(plane.client().await.unwrap());
+    let found = api.get(name).await.unwrap();
+    let served = found.spec.versions.iter().map(|version| (version.name.clone(), version.served)).collect();
+    (served, found.status.unwrap().stored_versions.unwrap())
+}
+
+/// Both CRDs, `iris` objects that somebody has written in the old version, and an `IrisCluster` that somebody has
+/// written in the new one. All are stored in the old one.
+async fn old_objects(plane: &ControlPlane, namespace: &str, iris: usize) -> [ApiResource; 2] {
+    let [clusters, singles] = <[_; 2]>::try_from(remote_crds()).unwrap();
+    create_namespace(plane, namespace).await;
+    install(plane, both(clusters.clone(), OLD)).await;
+    install(plane, older(singles.clone())).await;
+    let old = &in_version(&singles, OLD);
+    stream::iter(0..iris)
+        .for_each_concurrent(AT_ONCE, |index| async move {
+            let name = if index == 0 { "app".to_owned() } else { format!("app-{index}") };
+            let spec = json!({"deploymentName": name, "replicas": 0});
+            store(plane, old, namespace, &name, spec).await;
+        })
+        .await;
+    let spec = json!({"topology": {"data": {"image": "iris:2025.1"}}});
+    store(plane, &in_version(&clusters, NEW), namespace, "cluster", spec).await;
+    [in_version(&clusters, NEW), in_version(&singles, NEW)]
+}
+
+/// Waits until the hub has written the status of every object.
+async fn wait_observed(plane: &ControlPlane, resource: &ApiResource) {
+    let objects: &Api<DynamicObject> = &Api::all_with(plane.client().await.unwrap(), resource);
+    eventually("every object has a status", MENDED, || async move {
+        let list = objects.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let has_none = |object: &DynamicObject| object.data["status"].is_null();
+        let without: Vec<_> = list.into_iter().filter(has_none).map(|object| object.metadata.name).collect();
+        if without.is_empty() { Ok(()) } else { Err(format!("not so: {without:?}")) }
+    })
+    .await
+    .unwrap();
+}
+
+fn names() -> Vec<String> {
+    remote_crds().iter().map(kube::ResourceExt::name_any).collect()
+}
+
+#[tokio::test]
+async fn what_is_stored_in_a_retired_version_is_moved_and_lives_on() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    remove_crds(&plane).await;
+    let resources = old_objects(&plane, "moved", OBJECTS).await;
+    // The move of one of the two was begun by a hub that died of it.
+    let [clusters, singles] = <[_; 2]>::try_from(remote_crds()).unwrap();
+    install(&plane, both(clusters, NEW)).await;
+    let old: BTreeMap<_, _> = uids(&plane, &in_version(&singles, OLD)).await;
+    let cluster = uids(&plane, &resources[0]).await;
+    assert_eq!((old.len(), cluster.len()), (OBJECTS, 1));
+    let recorded = async |index: usize| versions(&plane, &names()[index]).await.1;
+    assert_eq!(
+        (recorded(0).await, recorded(1).await),
+        (vec![OLD.to_owned(), NEW.to_owned()], vec![OLD.to_owned()])
+    );
+
+    let mark = plane.audit_mark().unwrap();
+    Form::native("moved", &kubeconfig(&plane).await).put(fleet).await;
+    let (_, took) = fleet.wait_condition("moved", ("Ready", "True", "AllChecksPassed"), MENDED).await;
+    eprintln!("figure: Secret to Ready with {OBJECTS} objects in a retired version: {took:?}");
+    let only = || vec![(NEW.to_owned(), true)];
+    let stored = || vec![NEW.to_owned()];
+    assert_eq!(versions(&plane, &names()[0]).await, (only(), stored()));
+    // An apiserver refuses to apply what was once written in a version that is not in the CRD.
+    let named = [only(), vec![(OLD.to_owned(), false)]].concat();
+    assert_eq!(versions(&plane, &names()[1]).await, (named, stored()));
+    // An object that was not moved could not even be listed.
+    assert_eq!(uids(&plane, &resources[1]).await, old);
+    assert_eq!(uids(&plane, &resources[0]).await, cluster);
+    let touched: Vec<_> = hub_requests(&plane, mark)
+        .into_iter()
+        .filter(|request| ["iris", "irisclusters"].contains(&request.resource.as_str()))
+        .filter(|request| request.subresource.as_deref() != Some("status"))
+        .collect();
+    assert!(touched.is_empty(), "{touched:?}");
+    // The hub writes to all of them, and so may users.
+    wait_observed(&plane, &resources[1]).await;
+    works(&plane, "moved", 1).await;
+    fleet.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn without_the_right_to_end_it_nothing_is_begun() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    remove_crds(&plane).await;
+    old_objects(&plane, "unmoved", 1).await;
+    let before = [versions(&plane, &names()[0]).await, versions(&plane, &names()[1]).await];
+    let fewer = shipped_without("customresourcedefinitions/status");
+    let text = kubeconfig_with(&plane, "unmoved", &fewer).await;
+    let mark = plane.audit_mark().unwrap();
+    Form::native("unmoved", &text).put(fleet).await;
+    let refused = ("CRDsInstalled", "False", "Forbidden");
+    let (message, _) = fleet.wait_condition("unmoved", refused, SOON).await;
+    for words in [OLD, "deploy/rbac/work-cluster.yaml", "customresourcedefinitions"] {
+        assert!(message.contains(words), "{message}");
+    }
+    fleet.wait_condition("unmoved", ("Ready", "False", "CRDsNotInstalled"), SOON).await;
+    let effective: Vec<_> =
+        hub_requests(&plane, mark).into_iter().filter(homebase_testkit::AuditEvent::is_effective).collect();
+    assert!(effective.is_empty(), "{effective:?}");
+    assert_eq!(before, [versions(&plane, &names()[0]).await, versions(&plane, &names()[1]).await]);
+
+    set_role(&plane, "unmoved", &shipped()).await;
+    let (_, took) = fleet.wait_condition("unmoved", ("Ready", "True", "AllChecksPassed"), MENDED).await;
+    eprintln!("figure: the right granted to Ready: {took:?}");
+    works(&plane, "unmoved", 1).await;
+    fleet.assert_invariants().await;
+}
