@@ -1,11 +1,13 @@
 //! Automation of the repository: `cargo xtask --help`. It must hold no logic of
 //! the product, and nothing that ships may depend on it.
 
+mod bench;
 mod codegen;
 mod control_planes;
 mod demo;
 mod go_tools;
 mod progress;
+mod release;
 mod run;
 mod test;
 
@@ -32,6 +34,9 @@ enum Command {
     Test(test::Arguments),
     /// Brings up a fleet on this machine and shows the hub at work.
     Demo(demo::Arguments),
+    /// Runs a benchmark.
+    #[command(subcommand)]
+    Bench(bench::Benchmark),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +45,7 @@ fn main() -> ExitCode {
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(benchmark) => bench::run(&benchmark),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
