@@ -9,6 +9,7 @@ mod go_tools;
 mod progress;
 mod release;
 mod run;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Command {
     Test(test::Arguments),
     /// Brings up a fleet on this machine and shows the hub at work.
     Demo(demo::Arguments),
+    /// Has random events happen to a fleet and looks at what comes of it.
+    Soak(soak::Arguments),
     /// Runs a benchmark.
     #[command(subcommand)]
     Bench(bench::Benchmark),
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Bench(benchmark) => bench::run(&benchmark),
     };
     match result {
