@@ -12,6 +12,9 @@ pub const WARM_UP: usize = 500;
 pub const MAX_BYTES_PER_CYCLE: f64 = 1024.0;
 /// Over fewer cycles than this a slope is the wavering of the allocator, and memory is not judged.
 pub const JUDGED_CYCLES: usize = 2000;
+/// A first conflict or refusal is a new combination of labels, whenever it comes; of those there are few, and a series
+/// in each cycle is soon more.
+const MAX_NEW_SERIES: usize = 8;
 /// Rows of the table.
 const ROWS: usize = 10;
 const KIB: f64 = 1024.0;
@@ -55,7 +58,7 @@ pub fn faults(baseline: &Figures, samples: &[Sample]) -> Vec<String> {
         })
         .collect();
     if let (Some(first), Some(last)) = (samples.first(), samples.last())
-        && last.figures.series > first.figures.series
+        && last.figures.series > first.figures.series + MAX_NEW_SERIES
     {
         let (now, then) = (last.figures.series, first.figures.series);
         faults.push(format!("{now} series in the end, {then} after {} cycles", first.cycles));
@@ -129,12 +132,10 @@ mod tests {
     fn a_task_that_stays_is_told_with_the_cycle_it_was_seen_after() {
         let mut samples = samples(|_| 1000);
         samples[7].figures.tasks += 1;
+        samples[49].figures.series += MAX_NEW_SERIES;
+        assert_eq!(faults(&baseline(), &samples), ["after 800 cycles: 10 tasks, 9 before"]);
         samples[49].figures.series += 1;
-        let faults = faults(&baseline(), &samples);
-        assert_eq!(
-            faults,
-            ["after 800 cycles: 10 tasks, 9 before", "51 series in the end, 50 after 100 cycles"]
-        );
+        assert_eq!(faults(&baseline(), &samples)[1], "59 series in the end, 50 after 100 cycles");
     }
 
     #[test]
