@@ -15,8 +15,9 @@ use std::str::FromStr;
 use scene::Soak;
 use script::Settings;
 
-/// The script of a run that names none: the same each time, so that a failure is the change's.
-const SEED: u64 = 20_260_730;
+/// The script of a run that names none: the same each time, so that a failure is the change's; and one of the few
+/// short ones in which everything happens that can.
+const SEED: u64 = 48;
 /// As many as fit into a minute on two cores, most of which are starts.
 const EVENTS: usize = 80;
 /// See [`EVENTS`].

@@ -1,8 +1,9 @@
 //! A script is what its seed says, holds everything that can happen, and nothing that cannot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::mem::discriminant;
 
+use super::super::{CLUSTERS, EVENTS, SEED};
 use super::{Cluster, Credentials, Event, Settings, Step, Which, script};
 
 fn settings(seed: u64) -> Settings {
@@ -16,28 +17,35 @@ fn a_seed_is_one_script() {
     assert_eq!(script(settings(7)).len(), 1000);
 }
 
-#[test]
-fn a_thousand_events_hold_everything_that_can_happen() {
-    let mut kinds = Vec::new();
-    let (mut credentials, mut forms, mut hub_ends) = (Vec::new(), BTreeSet::new(), 0);
-    for step in script(settings(1)) {
+/// How many kinds of events, credentials, forms and faults there are in a script, and how often the hub ends.
+fn kinds(settings: Settings) -> ([usize; 4], usize) {
+    let (mut events, mut credentials, mut hub_ends) = (HashSet::new(), HashSet::new(), 0);
+    let (mut forms, mut faults) = (BTreeSet::new(), BTreeSet::new());
+    for step in script(settings) {
         let Step::Cluster(_, event, _) = step else {
             hub_ends += 1;
             continue;
         };
-        if !kinds.contains(&discriminant(&event)) {
-            kinds.push(discriminant(&event));
-        }
+        events.insert(discriminant(&event));
         match event {
-            Event::Rotate(_, kind) if !credentials.contains(&discriminant(&kind)) => {
-                credentials.push(discriminant(&kind));
-            }
+            Event::Rotate(_, kind) => drop(credentials.insert(discriminant(&kind))),
             Event::Relabel(_, form) => drop(forms.insert(format!("{form:?}"))),
+            Event::Break(fault) => drop(faults.insert(format!("{fault:?}"))),
             _ => {}
         }
     }
-    assert_eq!((kinds.len(), credentials.len(), forms.len()), (13, 5, 3));
-    assert!((5..40).contains(&hub_ends), "{hub_ends}");
+    ([events.len(), credentials.len(), forms.len(), faults.len()], hub_ends)
+}
+
+#[test]
+fn a_thousand_events_and_those_of_the_short_run_hold_everything_that_can_happen() {
+    let all = [13, 5, 3, 2];
+    let (found, hub_ends) = kinds(settings(1));
+    assert_eq!(found, all);
+    assert!((10..50).contains(&hub_ends), "{hub_ends}");
+    let short = Settings { seed: SEED, events: EVENTS, clusters: CLUSTERS, lasting_faults: false };
+    let (found, hub_ends) = kinds(short);
+    assert_eq!((found, hub_ends), (all, 2));
 }
 
 #[test]
