@@ -1,1 +1,4 @@
-//! End-to-end tests on real control planes.
+//! End-to-end tests on real control planes, and what benchmarks share with them.
+
+pub mod engage;
+pub mod figures;

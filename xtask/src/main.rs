@@ -1,12 +1,15 @@
 //! Automation of the repository: `cargo xtask --help`. It must hold no logic of
 //! the product, and nothing that ships may depend on it.
 
+mod bench;
 mod codegen;
 mod control_planes;
 mod demo;
 mod go_tools;
 mod progress;
+mod release;
 mod run;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -32,6 +35,11 @@ enum Command {
     Test(test::Arguments),
     /// Brings up a fleet on this machine and shows the hub at work.
     Demo(demo::Arguments),
+    /// Has random events happen to a fleet and looks at what comes of it.
+    Soak(soak::Arguments),
+    /// Runs a benchmark.
+    #[command(subcommand)]
+    Bench(bench::Benchmark),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +48,8 @@ fn main() -> ExitCode {
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
+        Command::Bench(benchmark) => bench::run(&benchmark),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

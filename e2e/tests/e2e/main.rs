@@ -9,5 +9,6 @@ mod fleet;
 mod permissions;
 mod registration;
 mod schema;
+mod soak;
 mod support;
 mod workloads;

@@ -1,4 +1,5 @@
-//! The figures of the process itself under Prometheus' standard names, read from the kernel at each scrape.
+//! The figures of the process itself under Prometheus' standard names, read from the kernel at each scrape, and
+//! the number of its tasks. It must not know what they are for.
 
 use std::fs;
 
@@ -57,6 +58,12 @@ fn open_descriptors() -> Option<u64> {
     u64::try_from(fs::read_dir("/proc/self/fd").ok()?.count()).ok()
 }
 
+/// None outside the runtime, where a page is made by tests only.
+fn live_tasks() -> Option<u64> {
+    let runtime = tokio::runtime::Handle::try_current().ok()?;
+    u64::try_from(runtime.metrics().num_alive_tasks()).ok()
+}
+
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let Some(usage) = usage() else { return Ok(()) };
@@ -83,6 +90,12 @@ impl Collector for ProcessCollector {
             ("process_virtual_memory", "Virtual memory", Some(Unit::Bytes), Some(usage.virtual_bytes)),
             ("process_threads", "Threads", None, Some(usage.threads)),
             ("process_open_fds", "Open file descriptors", None, open_descriptors()),
+            (
+                "homebase_runtime_tasks",
+                "Tasks that live in the process, whatever they are for",
+                None,
+                live_tasks(),
+            ),
         ];
         for (name, help, unit, value) in figures {
             let Some(value) = value else { continue };

@@ -86,3 +86,20 @@ fn the_names_of_controller_runtime_are_kept() {
         assert!(page.contains(line), "{line} is not in\n{page}");
     }
 }
+
+#[tokio::test]
+async fn a_task_counts_for_as_long_as_it_lives() {
+    let mut figures = MetricRegistry::default();
+    let _metrics = Metrics::register(&mut figures);
+    let count = || {
+        let page = page(&figures);
+        let line = page.lines().find_map(|line| line.strip_prefix("homebase_runtime_tasks "));
+        line.and_then(|number| number.parse::<u64>().ok()).unwrap()
+    };
+    let before = count();
+    let task = tokio::spawn(std::future::pending::<()>());
+    assert_eq!(count(), before + 1);
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    assert_eq!(count(), before);
+}

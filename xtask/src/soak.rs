@@ -1,0 +1,63 @@
+//! `cargo xtask soak`: the soak of the end-to-end tests at full length, with a hub built for release. It must not know
+//! what an event is.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use homebase_testkit::BINARY_VARIABLE;
+
+use crate::progress::show;
+use crate::run::{self, cargo};
+use crate::{go_tools, release};
+
+/// The test, by its full name.
+const TEST: &str = "soak::random_events_end_in_what_is_desired_and_leave_nothing_over";
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// How many random events; from 500 on some faults last up to 45 s.
+    #[arg(long, default_value_t = 1000)]
+    events: usize,
+    /// Over how many work clusters; each is a control plane of four processes and takes about 400 MiB.
+    #[arg(long, default_value_t = 10)]
+    clusters: usize,
+    /// Which events; another one each time by default. It is printed.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let Arguments { events, clusters, seed } = *arguments;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let seed = seed.unwrap_or(now.as_secs());
+    go_tools::ensure_control_planes()?;
+    let hub = release::build(&[])?.hub;
+    eprintln!(
+        "{events} random events over {clusters} clusters, then everything is mended, compared with what is desired, \
+         and deregistered; again with: cargo xtask soak --events {events} --clusters {clusters} --seed {seed}"
+    );
+    let start = std::time::Instant::now();
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--package",
+        "homebase-e2e",
+        "--test",
+        "e2e",
+        "--",
+        "--exact",
+        TEST,
+        "--nocapture",
+    ]);
+    command.env(BINARY_VARIABLE, hub);
+    for (name, value) in [
+        ("HOMEBASE_SOAK_EVENTS", events.to_string()),
+        ("HOMEBASE_SOAK_CLUSTERS", clusters.to_string()),
+        ("HOMEBASE_SOAK_SEED", seed.to_string()),
+    ] {
+        command.env(name, value);
+    }
+    run::run(&mut command)?;
+    eprintln!("the soak passed in {}", show(start.elapsed()));
+    Ok(())
+}
