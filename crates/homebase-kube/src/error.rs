@@ -137,7 +137,7 @@ fn known_cause(cause: &(dyn StdError + 'static)) -> Option<Category> {
     if cause.is::<tower::timeout::error::Elapsed>() {
         return Some(Category::ResponseTimeout);
     }
-    if cause.is::<rustls::Error>() {
+    if cause.is::<rustls::Error>() || cause.is::<crate::client::WrongServerName>() {
         return Some(Category::Tls);
     }
     if let Some(exceeded) = cause.downcast_ref::<BoundExceeded>() {
