@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures::Stream;
 use homebase_kube::error::Category;
+use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -122,7 +123,7 @@ impl Watching {
             + 'static,
         V: Clone + PartialEq + Send + Sync + 'static,
     {
-        let stream = watcher(Api::<K>::all(client.clone()), config(selector));
+        let stream = watch_objects(Api::<K>::all(client.clone()), config(selector));
         self.feed(kind, stream, store, view, on_change)
     }
 

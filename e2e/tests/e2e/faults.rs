@@ -5,5 +5,6 @@ mod black_hole;
 mod crash;
 mod latency;
 mod outage;
+mod restored;
 mod scene;
 mod steady;
