@@ -4,6 +4,7 @@
 mod black_hole;
 mod crash;
 mod latency;
+mod matrix;
 mod outage;
 mod restored;
 mod scene;
