@@ -10,12 +10,13 @@ use homebase_api::{WorkCluster, WorkClusterStatus, labels};
 use homebase_core::{Chain, ClusterId, ObjectKey};
 use homebase_kube::apply::{self, Dependents, WriteError};
 use homebase_kube::event::Events;
+use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;
-use kube::runtime::watcher::{Event, watcher};
+use kube::runtime::watcher::Event;
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 
@@ -66,8 +67,12 @@ struct Publisher {
 pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) {
     let objects: Api<WorkCluster> = Api::namespaced(home.clone(), &hub.settings.namespace);
     let feed = Feed { hub: hub.clone() };
-    let mut watch =
-        std::pin::pin!(run_watch(watcher(objects, watch_config()), feed, fastrand::f64, tokio::time::sleep));
+    let mut watch = std::pin::pin!(run_watch(
+        watch_objects(objects, watch_config()),
+        feed,
+        fastrand::f64,
+        tokio::time::sleep
+    ));
     let publisher = Publisher { events: Events::new(home.clone(), &hub.settings.instance), hub, home };
     let queue = publisher.hub.publishing().clone();
     let mut running = FuturesUnordered::new();

@@ -13,12 +13,13 @@ use homebase_fleet::session::Session;
 use homebase_kube::client::{BuildClientError, build_registered_client};
 use homebase_kube::event::{Events, Severity};
 use homebase_kube::observe::Observer;
+use homebase_kube::relist::watch_objects;
 use homebase_kube::rotating::ClientSlot;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
-use kube::runtime::watcher::{Event, watcher};
+use kube::runtime::watcher::Event;
 use kube::{Api, Client};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
@@ -88,7 +89,7 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
             let (convention, store) = (*convention, store.clone());
             let feed = Feed { convention, insecure, store, changed: changed.clone() };
             let secrets: Api<Secret> = Api::namespaced(home.clone(), &hub.settings.namespace);
-            let stream = watcher(secrets, watch_config().labels(&convention.selector()));
+            let stream = watch_objects(secrets, watch_config().labels(&convention.selector()));
             run_watch(stream, feed, fastrand::f64, tokio::time::sleep)
         })
         .collect();

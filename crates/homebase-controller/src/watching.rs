@@ -9,9 +9,10 @@ use std::time::Duration;
 use futures::Stream;
 use homebase_core::{NamespaceName, Namespaces};
 use homebase_kube::error::Category;
+use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use kube::core::NamespaceResourceScope;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -161,7 +162,7 @@ impl Watching {
                 None => Api::<K>::all(client.clone()),
             };
             let place = Place { kind, namespace: namespace.cloned() };
-            self.feed(place, watcher(api, config(selector)), store.clone(), view, on_change.clone())
+            self.feed(place, watch_objects(api, config(selector)), store.clone(), view, on_change.clone())
         };
         match self.namespaces.as_ref() {
             Namespaces::All => vec![watch(None)],

@@ -26,11 +26,14 @@ use crate::observe::{ObserveLayer, Observer};
 mod credentials;
 mod lanes;
 mod proxy;
+mod server_name;
 #[cfg(test)]
 mod tests;
 
 pub use credentials::config_of;
 use lanes::Lanes;
+pub use server_name::WrongServerName;
+use server_name::without_expected_name;
 
 /// TCP and TLS together: a cluster on the other side of the world answers within one second. Shorter than the
 /// timeout of a probe, so that a probe can tell a connection that was never made from an answer that never came.
@@ -250,7 +253,7 @@ where
         let connecting = self.inner.call(server);
         Box::pin(async move {
             match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-                Ok(connected) => connected.map_err(Into::into),
+                Ok(connected) => connected.map_err(|error| without_expected_name(error.into())),
                 Err(_) => Err(ConnectTooSlow.into()),
             }
         })

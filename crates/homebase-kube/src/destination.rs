@@ -2,9 +2,11 @@
 //! at a metadata service or at its own host. It opens no connection.
 
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use std::vec;
 
 use hyper_util::client::legacy::connect::dns::Name;
@@ -12,6 +14,10 @@ use tower::Service;
 
 #[cfg(test)]
 mod tests;
+
+/// How long a name server may take. Shorter than the timeout of a connection, so that a name server which is silent is
+/// not taken for an apiserver that is.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Which addresses are allowed beyond the ordinary ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +43,7 @@ pub enum RefuseDestination {
 /// The server's name could not be resolved.
 #[derive(Debug, thiserror::Error)]
 #[error("resolve the server's name")]
-pub struct ResolveHost(#[source] std::io::Error);
+pub struct ResolveHost(#[source] io::Error);
 
 /// Metadata services outside the link-local range: Oracle and Alibaba (100.100.100.200), AWS over IPv6.
 const METADATA: [IpAddr; 2] = [
@@ -91,7 +97,9 @@ impl Service<Name> for CheckedResolver {
     fn call(&mut self, name: Name) -> Self::Future {
         let policy = self.policy;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(ResolveHost)?;
+            let looked_up = tokio::net::lookup_host((name.as_str(), 0));
+            let found = tokio::time::timeout(RESOLVE_TIMEOUT, looked_up).await;
+            let found = found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(ResolveHost)?;
             let addresses: Vec<SocketAddr> = found.collect();
             for address in &addresses {
                 policy.check(address.ip())?;

@@ -111,8 +111,12 @@ fn categorize_transport(error: &(dyn StdError + 'static)) -> Category {
         if let Some(category) = known_cause(cause) {
             return category;
         }
-        // Deeper causes are more exact, so this one only counts when nothing deeper does.
-        if cause.is::<hyper::Error>() {
+        if let Some(lost) = cause.downcast_ref::<hyper::Error>() {
+            // A ping that nobody answered: the connection stands, and who is behind it does not answer.
+            if lost.is_timeout() {
+                return Category::ResponseTimeout;
+            }
+            // Deeper causes are more exact, so this one only counts when nothing deeper does.
             found = Category::ConnectionLost;
         }
         next = cause.source();
@@ -133,7 +137,7 @@ fn known_cause(cause: &(dyn StdError + 'static)) -> Option<Category> {
     if cause.is::<tower::timeout::error::Elapsed>() {
         return Some(Category::ResponseTimeout);
     }
-    if cause.is::<rustls::Error>() {
+    if cause.is::<rustls::Error>() || cause.is::<crate::client::WrongServerName>() {
         return Some(Category::Tls);
     }
     if let Some(exceeded) = cause.downcast_ref::<BoundExceeded>() {

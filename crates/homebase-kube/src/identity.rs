@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use homebase_core::ClusterUid;
+use homebase_core::{Chain, ClusterUid};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 
@@ -18,6 +18,8 @@ const IDENTITY_NAMESPACE: &str = "kube-system";
 
 /// The longest UID that is believed: Kubernetes' own have 36 characters.
 const MAX_UID: usize = 64;
+/// As much of an apiserver's own words as is shown: its longest usual ones name a user and a right.
+const MAX_SAID: usize = 300;
 /// As much of a version as is shown: it becomes a metric label.
 const MAX_VERSION: usize = 64;
 
@@ -25,8 +27,8 @@ const MAX_VERSION: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchIdentityError {
     /// The request failed.
-    #[error("read namespace {IDENTITY_NAMESPACE}")]
-    ReadNamespace(#[source] Box<kube::Error>),
+    #[error("read namespace {IDENTITY_NAMESPACE}: {}", words(.0))]
+    ReadNamespace(Box<kube::Error>),
     /// There was no answer in time.
     #[error("no answer from the apiserver within {} s", PROBE_TIMEOUT.as_secs())]
     AwaitAnswer,
@@ -34,8 +36,8 @@ pub enum FetchIdentityError {
     #[error("namespace {IDENTITY_NAMESPACE} has no proper UID")]
     ReadUid,
     /// The version could not be read.
-    #[error("read the server's version")]
-    ReadVersion(#[source] Box<kube::Error>),
+    #[error("read the server's version: {}", words(.0))]
+    ReadVersion(Box<kube::Error>),
 }
 
 impl FetchIdentityError {
@@ -47,6 +49,16 @@ impl FetchIdentityError {
             Self::ReadUid => Category::Malformed,
         }
     }
+}
+
+/// What went wrong with a request, for people. kube shows the whole of an answer, in the form of Rust code, and who
+/// answers in the place of an apiserver may send a page of any size.
+fn words(error: &kube::Error) -> String {
+    let kube::Error::Api(status) = error else { return Chain(error).to_string() };
+    let said = status.message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown: String = said.chars().take(MAX_SAID).collect();
+    let cut = if shown.len() < said.len() { "…" } else { "" };
+    format!("the server answers {}: {shown}{cut}", status.code)
 }
 
 /// What a probe learned.
@@ -79,4 +91,31 @@ pub async fn fetch_version(client: &Client) -> Result<String, FetchIdentityError
         .map_err(|_| FetchIdentityError::AwaitAnswer)?
         .map_err(|error| FetchIdentityError::ReadVersion(Box::new(error)))?;
     Ok(version.git_version.chars().filter(char::is_ascii_graphic).take(MAX_VERSION).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    //! The words of a refused request are an apiserver's own, and few.
+
+    use kube::core::Status;
+
+    use super::{FetchIdentityError, MAX_SAID};
+
+    fn told(code: u16, message: &str) -> String {
+        let status = Status { code, message: message.to_owned(), ..Status::default() };
+        FetchIdentityError::ReadNamespace(Box::new(kube::Error::Api(status.boxed()))).to_string()
+    }
+
+    #[test]
+    fn an_answer_is_told_by_its_code_and_message() {
+        let message = "Unauthorized";
+        assert_eq!(told(401, message), "read namespace kube-system: the server answers 401: Unauthorized");
+    }
+
+    #[test]
+    fn a_page_in_the_place_of_an_answer_is_cut() {
+        let words = told(503, &"<p>\n ä</p> ".repeat(10_000));
+        assert!(words.chars().count() < MAX_SAID + 100 && words.ends_with('…'), "{words}");
+        assert!(!words.contains('\n'));
+    }
 }

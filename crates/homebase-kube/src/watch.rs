@@ -80,7 +80,7 @@ fn is_expired(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchError(status) if status.code == GONE)
 }
 
-fn watch_category(error: &watcher::Error) -> Category {
+pub(crate) fn watch_category(error: &watcher::Error) -> Category {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
@@ -84,6 +84,16 @@ impl ControlPlane {
     /// If the certificate cannot be made.
     pub fn kubeconfig_for_client_certificate(&self, user: &str) -> Result<String> {
         let identity = self.authority().plain_client(user)?;
+        let credential = Credential::Certificate(&identity);
+        Ok(kubeconfig::render(self.name(), &self.url(), self.authority().certificate(), credential))
+    }
+
+    /// The same with a certificate that ends at a moment, which may be past; it began a day before that.
+    ///
+    /// # Errors
+    /// If the certificate cannot be made.
+    pub fn kubeconfig_for_client_certificate_until(&self, user: &str, end: SystemTime) -> Result<String> {
+        let identity = self.authority().client_until(user, end)?;
         let credential = Credential::Certificate(&identity);
         Ok(kubeconfig::render(self.name(), &self.url(), self.authority().certificate(), credential))
     }

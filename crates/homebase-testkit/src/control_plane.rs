@@ -18,7 +18,7 @@ use crate::ports::free_port;
 use crate::{Error, Result, Tools, nodes};
 
 /// A start needs 0.3 s for etcd; a loaded two-core machine many times that.
-const ETCD_READY: Duration = Duration::from_secs(30);
+pub(crate) const ETCD_READY: Duration = Duration::from_secs(30);
 /// Somebody else took a chosen port in the short time before its bind. Twice in
 /// a row is bad luck, three times is something else.
 const MAX_STARTS: u32 = 3;
@@ -246,7 +246,7 @@ impl Builder {
 pub(crate) const ADMIN: &str = "admin";
 
 impl ControlPlane {
-    async fn wait_etcd(&mut self, timeout: Duration) -> Result<()> {
+    pub(crate) async fn wait_etcd(&mut self, timeout: Duration) -> Result<()> {
         let start = Instant::now();
         let port = self.settings().etcd_port;
         loop {

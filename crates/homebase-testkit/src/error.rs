@@ -148,6 +148,18 @@ pub enum Error {
         /// Why not.
         source: serde_json::Error,
     },
+    /// A gateway cannot end TLS itself.
+    #[error("cannot set up TLS of a gateway")]
+    Tls {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The kernel takes connections for which there should be no room.
+    #[error("the kernel drops no SYN although {connections} connections wait in a queue of none")]
+    DropSyns {
+        /// How many it took.
+        connections: usize,
+    },
     /// Several planes were started and some failed.
     #[error("cannot start {failed} of {all} control planes; the first failure: {first}")]
     StartMany {

@@ -7,11 +7,13 @@
 
 mod access;
 mod audit;
+mod backup;
 mod components;
 mod control_plane;
 mod detached;
 mod error;
 mod eventually;
+mod gateway;
 mod hub;
 mod kubeconfig;
 mod layout;
@@ -25,11 +27,13 @@ mod tools;
 mod watchdog;
 
 pub use audit::{AuditEvent, AuditMark};
+pub use backup::EtcdBackup;
 pub use components::Component;
 pub use control_plane::{Builder, start_many};
 pub use detached::DetachedPlane;
 pub use error::{Error, Result};
 pub use eventually::eventually;
+pub use gateway::{Behaviour, Gateway};
 pub use hub::{Answer, BINARY_VARIABLE, HubBuilder, HubProcess};
 pub use nodes::{STORAGE_CLASS, ZONE_LABEL};
 pub use plane::ControlPlane;

@@ -2,6 +2,8 @@
 //! apiserver's serving certificate, and client certificates. It must not be
 //! used for anything that outlives a test.
 
+use std::time::{Duration, SystemTime};
+
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose,
@@ -15,6 +17,9 @@ const MASTERS_GROUP: &str = "system:masters";
 
 /// The first address of the service range, at which `kubernetes.default` lives.
 const SERVICE_ADDRESS: &str = "10.0.0.1";
+
+/// Longer than any test runs.
+const BEFORE_THE_END: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A certificate and its private key, both PEM.
 #[derive(Debug, Clone)]
@@ -66,7 +71,13 @@ impl Authority {
             "kubernetes.default",
             "kubernetes.default.svc",
         ];
-        let params = CertificateParams::new(names.map(String::from))
+        self.serving_as(&names)
+    }
+
+    /// The same for other names.
+    pub(crate) fn serving_as(&self, names: &[&str]) -> Result<Identity> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let params = CertificateParams::new(names)
             .map_err(|source| Error::Certificate { subject: "kube-apiserver".to_owned(), source })?;
         self.issue(params, "kube-apiserver", None, ExtendedKeyUsagePurpose::ServerAuth)
     }
@@ -80,6 +91,14 @@ impl Authority {
     /// A client certificate for a user in no group, who may do what is bound to the name.
     pub(crate) fn plain_client(&self, user: &str) -> Result<Identity> {
         self.issue(CertificateParams::default(), user, None, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    /// The same, but valid until a moment, and was from a day before it. X.509 knows whole seconds only.
+    pub(crate) fn client_until(&self, user: &str, end: SystemTime) -> Result<Identity> {
+        let mut params = CertificateParams::default();
+        params.not_before = (end - BEFORE_THE_END).into();
+        params.not_after = end.into();
+        self.issue(params, user, None, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
     fn issue(

@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod home;
 mod logging;
+mod panics;
 mod run;
 mod settings;
 
@@ -25,6 +26,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 fn main() -> ExitCode {
+    panics::keep_values_out();
     match Arguments::parse().command {
         Command::Run(arguments) => match settings::validate(&arguments) {
             Ok(settings) => execute(settings),

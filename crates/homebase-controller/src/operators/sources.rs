@@ -8,10 +8,11 @@ use futures::StreamExt as _;
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::FuturesUnordered;
 use homebase_core::ObjectKey;
+use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::runtime::watcher::{Event, watcher};
+use kube::runtime::watcher::Event;
 use tokio::sync::mpsc;
 
 use crate::reconcile::{Engagement, Watch};
@@ -97,7 +98,7 @@ impl Sources {
                         let objects: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
                         let config = watch_config().fields(&format!("metadata.name={}", key.name));
                         let feed = Feed { sources: sources.clone(), key, seen: None, wake: wake.clone() };
-                        let watch = run_watch(watcher(objects, config), feed, fastrand::f64, tokio::time::sleep);
+                        let watch = run_watch(watch_objects(objects, config), feed, fastrand::f64, tokio::time::sleep);
                         running.push(Abortable::new(watch, registration));
                     }
                     Some(_) = running.next(), if !running.is_empty() => {}

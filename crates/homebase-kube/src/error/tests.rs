@@ -1,8 +1,12 @@
 //! Categories of answers. What sockets do is tested with the client.
 
+use std::time::Duration;
+
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use kube::core::Status;
 
-use super::{Category, categorize};
+use super::{Category, categorize, categorize_transport};
 
 #[test]
 fn answers_are_sorted_by_their_code() {
@@ -20,4 +24,17 @@ fn answers_are_sorted_by_their_code() {
         let status = Status { code, ..Status::default() };
         assert_eq!(categorize(&kube::Error::Api(status.boxed())), category, "{code}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_on_which_nobody_answers_a_ping_is_silent_and_not_broken() {
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(10));
+    let (mut sender, connection) = builder.handshake(TokioIo::new(client)).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::get("https://a.example.com/").body(kube::client::Body::empty()).unwrap();
+    let error = sender.send_request(request).await.unwrap_err();
+    assert_eq!(categorize_transport(&error), Category::ResponseTimeout, "{error:?}");
+    drop(server);
 }

@@ -212,9 +212,8 @@ impl Endpoint {
                 .is_ok_and(|address| DestinationPolicy { allow_loopback: false }.check(address).is_err());
         is_loopback.then(|| {
             format!(
-                "{} is an address of this machine: the hub reaches it only when it runs here with \
-                 --allow-loopback-destinations; otherwise give the address that it reaches with --server",
-                self.server
+                "{host} is an address of this machine: the hub reaches it only when it runs here with \
+                 --allow-loopback-destinations; otherwise give the address that it reaches with --server"
             )
         })
     }

@@ -17,8 +17,8 @@ const TAIL: usize = 48;
 
 /// What a command left.
 #[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) code: i32,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
     pub(super) out: String,
     pub(super) err: String,
     pub(super) took: Duration,
@@ -50,7 +50,7 @@ pub(super) async fn scene(name: &str) -> Fleet {
 
 impl Fleet {
     /// Runs the binary with the home cluster's kubeconfig after the words, which must name a command that takes it.
-    pub(super) async fn homebase(&self, words: &[&str]) -> Ran {
+    pub(crate) async fn homebase(&self, words: &[&str]) -> Ran {
         let home = self.home.admin_kubeconfig_path();
         let mut all = words.to_vec();
         all.extend(["--kubeconfig", home.to_str().unwrap()]);
@@ -58,7 +58,7 @@ impl Fleet {
     }
 
     /// Runs the binary.
-    pub(super) async fn bare(&self, words: &[&str]) -> Ran {
+    pub(crate) async fn bare(&self, words: &[&str]) -> Ran {
         let mut command = tokio::process::Command::new(binary());
         command.args(words).stdin(Stdio::null()).kill_on_drop(true);
         for variable in ["KUBECONFIG", "HOMEBASE_NAMESPACE", "HTTPS_PROXY", "https_proxy"] {

@@ -211,7 +211,7 @@ async fn wait_interrupted(plane: &ControlPlane) {
 /// A series is like the baseline, but for the noise of a small machine that does other things too: its slowest
 /// samples are those of the machine. A neighbour that waited for the stopped cluster would do so at each of its
 /// time-outs, which is more than one sample in twenty.
-fn assert_like(series: &Series, baseline: &Series) {
+pub(super) fn assert_like(series: &Series, baseline: &Series) {
     let (p50, usual) = (series.percentile(50), baseline.percentile(50));
     assert!(p50 <= usual * 3 + Duration::from_millis(50), "p50 {p50:?}, usually {usual:?}");
     let (p95, usual) = (series.percentile(95), baseline.percentile(99));
