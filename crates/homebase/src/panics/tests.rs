@@ -36,12 +36,12 @@ fn words_of_the_program_are_told() {
 #[test]
 fn a_text_with_values_is_not() {
     let kubeconfig = format!("token: {CANARY}");
-    let failed: Result<(), String> = Err(kubeconfig.clone());
-    let in_expect = failed.clone();
+    let fail = |text: &str| -> Result<(), String> { Err(text.to_owned()) };
+    let (for_expect, for_unwrap) = (fail(&kubeconfig), fail(&kubeconfig));
     let cases: [Box<dyn FnOnce() + Send>; 4] = [
         Box::new(move || panic!("cannot read {kubeconfig}")),
-        Box::new(move || in_expect.expect("a kubeconfig")),
-        Box::new(move || failed.unwrap()),
+        Box::new(move || for_expect.expect("a kubeconfig")),
+        Box::new(move || for_unwrap.unwrap()),
         Box::new(|| std::panic::panic_any(CANARY.to_owned())),
     ];
     for panic in cases {
