@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// How many random events; from 500 on some faults last up to 45 s.
     #[arg(long, default_value_t = 1000)]
     events: usize,
-    /// Over how many work clusters; each is a control plane of four processes and takes about 400 MiB.
+    /// Over how many work clusters; each is a control plane of three processes and takes about 400 MiB.
     #[arg(long, default_value_t = 10)]
     clusters: usize,
     /// Which events; another one each time by default. It is printed.
