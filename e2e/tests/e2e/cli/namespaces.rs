@@ -24,17 +24,17 @@ async fn register(fleet: &Fleet, plane: &ControlPlane, more: &[&str]) -> Ran {
     ran
 }
 
-/// Where the account has a Role, and where a RoleBinding.
+/// Where the account has a `Role`, and where a `RoleBinding`.
 async fn granted_in(plane: &ControlPlane) -> (Vec<String>, Vec<String>) {
     let client = plane.client().await.unwrap();
     let name = format!("{NAMESPACE}:{}", account(plane));
     let params = ListParams::default().fields(&format!("metadata.name={name}"));
     let roles = Api::<Role>::all(client.clone()).list(&params).await.unwrap().items;
     let bindings = Api::<RoleBinding>::all(client).list(&params).await.unwrap().items;
-    let place = |meta: kube::core::ObjectMeta| meta.namespace.unwrap();
+    let namespace_of = |meta: kube::core::ObjectMeta| meta.namespace.unwrap();
     (
-        roles.into_iter().map(|role| place(role.metadata)).collect(),
-        bindings.into_iter().map(|binding| place(binding.metadata)).collect(),
+        roles.into_iter().map(|role| namespace_of(role.metadata)).collect(),
+        bindings.into_iter().map(|binding| namespace_of(binding.metadata)).collect(),
     )
 }
 

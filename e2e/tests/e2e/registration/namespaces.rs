@@ -44,10 +44,10 @@ fn is_wide(rule: &PolicyRule) -> bool {
 async fn grant_in(plane: &ControlPlane, account: &str, namespace: &str) {
     create_namespace(plane, namespace).await;
     let client = plane.client().await.unwrap();
-    let rules: Vec<_> = shipped().into_iter().filter(|rule| !is_wide(rule)).collect();
+    let narrow: Vec<_> = shipped().into_iter().filter(|rule| !is_wide(rule)).collect();
     let group = "rbac.authorization.k8s.io";
     let role = json!({
-        "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "hub"}, "rules": rules,
+        "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "hub"}, "rules": narrow,
     });
     let binding = json!({
         "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "hub"},
