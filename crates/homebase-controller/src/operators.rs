@@ -1,7 +1,7 @@
 //! What Homebase operates: the kinds `IrisCluster` and `Iris`. They plug into sessions through
 //! `reconcile::Workload` and know of one cluster at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use homebase_kube::claim::HubClaim;
 use homebase_kube::permissions::{NEEDS, Need};
@@ -24,8 +24,10 @@ pub struct IrisWorkload {
 }
 
 impl Workload for IrisWorkload {
-    fn crds(&self) -> Vec<CustomResourceDefinition> {
-        homebase_api::remote_crds()
+    fn crds(&self) -> &'static [CustomResourceDefinition] {
+        // Made from schemas, which takes milliseconds, and the same for every cluster.
+        static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(homebase_api::remote_crds);
+        &CRDS
     }
 
     fn claim(&self) -> Option<&HubClaim> {

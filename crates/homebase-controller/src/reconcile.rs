@@ -19,7 +19,7 @@ use crate::watching::Watching;
 /// What the hub operates on every work cluster.
 pub trait Workload: Send + Sync + 'static {
     /// The CRDs that each work cluster must serve.
-    fn crds(&self) -> Vec<CustomResourceDefinition>;
+    fn crds(&self) -> &'static [CustomResourceDefinition];
     /// The claim of this hub on each cluster, which its CRDs bear there; none when hubs may share a cluster.
     fn claim(&self) -> Option<&HubClaim> {
         None

@@ -266,7 +266,7 @@ impl Driver {
                 // The first write to a cluster comes after its identity is on record: else a hub that dies now,
                 // and a kubeconfig that is changed meanwhile, would pin another cluster under this registration.
                 hub.until_recorded(&cluster, pinned.as_ref()).await;
-                install_crds(&client, &crds, how).await
+                install_crds(&client, crds, how).await
             };
             match Box::pin(while_it_progresses(install, &progress)).await {
                 Some(outcome) => Done::Install(crds_of(outcome)),

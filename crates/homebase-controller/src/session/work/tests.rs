@@ -23,8 +23,8 @@ use crate::reconcile::{Engagement, Enqueue, Outcome, ReconcileError, Reconciler,
 struct NoWorkload;
 
 impl Workload for NoWorkload {
-    fn crds(&self) -> Vec<CustomResourceDefinition> {
-        Vec::new()
+    fn crds(&self) -> &'static [CustomResourceDefinition] {
+        &[]
     }
     fn needs(&self) -> &'static [homebase_kube::permissions::Need] {
         &[]
