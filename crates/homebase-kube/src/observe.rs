@@ -20,6 +20,8 @@ pub trait Observer: Send + Sync + 'static {
     fn watch_started(&self, watch: &str);
     /// Bytes came in on a watch: an event or a bookmark.
     fn watch_activity(&self, watch: &str);
+    /// A watch that had been agreed to ended, or nobody listens to it any more.
+    fn watch_ended(&self, watch: &str);
 }
 
 /// Whether a request asks for a watch.
@@ -32,6 +34,25 @@ fn watch_name<B>(request: &Request<B>) -> String {
     let query = request.uri().query().unwrap_or_default();
     let selectors = query.split('&').filter(|pair| pair.contains("Selector="));
     selectors.fold(request.uri().path().to_owned(), |name, selector| name + "?" + selector)
+}
+
+/// A watch whose answer is being read.
+struct OpenWatch {
+    name: String,
+    observer: Arc<dyn Observer>,
+}
+
+impl OpenWatch {
+    fn begin(name: String, observer: Arc<dyn Observer>) -> Self {
+        observer.watch_started(&name);
+        Self { name, observer }
+    }
+}
+
+impl Drop for OpenWatch {
+    fn drop(&mut self) {
+        self.observer.watch_ended(&self.name);
+    }
 }
 
 /// The layer; one for each client.
@@ -81,13 +102,12 @@ where
             let answer = answer.await;
             observer.request(&method, &path, answer.as_ref().ok().map(Response::status));
             let response = answer?;
-            if let Some(watch) = watch.as_ref().filter(|_| response.status().is_success()) {
-                observer.watch_started(watch);
-            }
+            let watch = watch.filter(|_| response.status().is_success());
+            let watch = watch.map(|name| OpenWatch::begin(name, observer));
             Ok(response.map(|body| {
                 let on_frame: OnFrame<B> = Box::new(move |frame| {
-                    if let Some(watch) = &watch {
-                        observer.watch_activity(watch);
+                    if let Some(OpenWatch { name, observer }) = &watch {
+                        observer.watch_activity(name);
                     }
                     frame
                 });

@@ -29,6 +29,8 @@ impl Observer for HomeObserver {
     fn watch_started(&self, _: &str) {}
 
     fn watch_activity(&self, _: &str) {}
+
+    fn watch_ended(&self, _: &str) {}
 }
 
 /// Who this hub is, from what its home cluster is.

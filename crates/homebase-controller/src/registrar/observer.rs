@@ -50,6 +50,12 @@ impl Observer for ClusterObserver {
             cluster.signals.freshness().heard(watch, Timestamp::now());
         }
     }
+
+    fn watch_ended(&self, watch: &str) {
+        if let Some(cluster) = self.cluster.get() {
+            cluster.signals.freshness().ended(watch);
+        }
+    }
 }
 
 fn write_verb(method: &Method) -> Option<&'static str> {

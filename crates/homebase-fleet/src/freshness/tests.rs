@@ -26,14 +26,44 @@ fn a_new_start_is_news_only_after_a_watch_that_brought_some() {
     let mut freshness = Freshness::default();
     freshness.started("pods", at(0));
     freshness.heard("pods", at(60));
+    freshness.ended("pods");
     freshness.started("pods", at(200));
     assert_eq!(freshness.oldest(), Some(("pods", at(200))));
     for silent in [400, 600] {
+        freshness.ended("pods");
         freshness.started("pods", at(silent));
         assert_eq!(freshness.oldest(), Some(("pods", at(200))));
     }
     freshness.heard("pods", at(601));
     assert_eq!(freshness.oldest(), Some(("pods", at(601))));
+}
+
+#[test]
+fn a_watch_that_nobody_needs_any_more_is_not_missed_and_forgotten_in_time() {
+    let mut freshness = Freshness::default();
+    freshness.started("pods", at(0));
+    freshness.started("a source", at(0));
+    freshness.heard("pods", at(60));
+    assert_eq!(freshness.oldest(), Some(("a source", at(0))));
+    freshness.ended("a source");
+    assert_eq!(freshness.oldest(), Some(("pods", at(60))));
+    // It broke, and was silent before: soon it is still the same watch, and much later another one.
+    freshness.started("a source", at(100));
+    assert_eq!(freshness.oldest(), Some(("a source", at(0))));
+    freshness.ended("a source");
+    freshness.started("a source", at(600));
+    assert_eq!(freshness.oldest(), Some(("pods", at(60))));
+}
+
+#[test]
+fn of_two_under_one_name_the_end_of_one_leaves_the_other() {
+    let mut freshness = Freshness::default();
+    freshness.started("pods", at(0));
+    freshness.started("pods", at(1));
+    freshness.ended("pods");
+    assert!(freshness.oldest().is_some());
+    freshness.ended("pods");
+    assert_eq!(freshness.oldest(), None);
 }
 
 #[test]

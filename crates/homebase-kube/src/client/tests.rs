@@ -21,6 +21,7 @@ impl Observer for Nobody {
     fn request(&self, _: &Method, _: &str, _: Option<StatusCode>) {}
     fn watch_started(&self, _: &str) {}
     fn watch_activity(&self, _: &str) {}
+    fn watch_ended(&self, _: &str) {}
 }
 
 const LIMITS: ClientLimits = ClientLimits { max_in_flight: 4, requests_per_second: 100 };

@@ -27,6 +27,8 @@ impl Observer for Unobserved {
     fn watch_started(&self, _: &str) {}
 
     fn watch_activity(&self, _: &str) {}
+
+    fn watch_ended(&self, _: &str) {}
 }
 
 /// The configuration in a file, or where kubectl would look without one.
