@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use homebase_core::{Chain, ClusterUid, Namespaces};
 use homebase_fleet::session::{Action, Circuit, Crds, Event, Failure, Permissions, Session, State, Verdict};
-use homebase_kube::crd::{CrdPolicy, InstallCrdError, Installation, Installed, Progress, install_crds};
+use homebase_kube::crd::{CrdPolicy, Installation, Progress, install_crds};
 use homebase_kube::identity::{FetchIdentityError, Identity, fetch_identity, fetch_version};
 use homebase_kube::permissions::{FetchRulesError, needs_under};
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ pub(crate) mod review;
 pub(crate) mod work;
 
 use install::{INSTALL_TIMEOUT, while_it_progresses};
-use reasons::reason_of;
+use reasons::{crds_of, reason_of};
 use review::{Schedule, review};
 use work::{CountedTask, Doubts, Work};
 
@@ -384,24 +384,5 @@ async fn ended(work: Option<&mut Work>) -> String {
     match work {
         Some(work) => work.ended().await,
         None => std::future::pending().await,
-    }
-}
-
-fn crds_of(outcome: Result<Installed, InstallCrdError>) -> Crds {
-    match outcome {
-        Ok(Installed::UpToDate) => Crds::UpToDate,
-        Ok(Installed::RemoteNewer(name)) => Crds::RemoteNewer(name),
-        Err(error) => {
-            let message = Chain(&error).to_string();
-            match &error {
-                InstallCrdError::ForeignOwner { .. } | InstallCrdError::KeepOtherHubs { .. } => {
-                    Crds::ForeignOwner(message)
-                }
-                InstallCrdError::KeepOut { .. } => Crds::Forbidden(message),
-                InstallCrdError::Establish { .. } => Crds::NotEstablished(message),
-                _ if error.is_forbidden() => Crds::Forbidden(message),
-                _ => Crds::Failed(message),
-            }
-        }
     }
 }

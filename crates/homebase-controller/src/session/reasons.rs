@@ -1,7 +1,9 @@
-//! Says why a probe failed in the words of the session. It looks at the category of an error only.
+//! Says what came of a request in the words of the session. It decides nothing.
 
-use homebase_fleet::session::FailureReason;
+use homebase_core::Chain;
+use homebase_fleet::session::{Crds, FailureReason};
 use homebase_kube::Category;
+use homebase_kube::crd::{InstallCrdError, Installed};
 
 pub(super) fn reason_of(category: Category) -> FailureReason {
     match category {
@@ -21,5 +23,24 @@ pub(super) fn reason_of(category: Category) -> FailureReason {
         | Category::Invalid
         | Category::Malformed
         | Category::Other => FailureReason::ServerError,
+    }
+}
+
+pub(super) fn crds_of(outcome: Result<Installed, InstallCrdError>) -> Crds {
+    match outcome {
+        Ok(Installed::UpToDate) => Crds::UpToDate,
+        Ok(Installed::RemoteNewer(name)) => Crds::RemoteNewer(name),
+        Err(error) => {
+            let message = Chain(&error).to_string();
+            match &error {
+                InstallCrdError::ForeignOwner { .. } | InstallCrdError::KeepOtherHubs { .. } => {
+                    Crds::ForeignOwner(message)
+                }
+                InstallCrdError::KeepOut { .. } => Crds::Forbidden(message),
+                InstallCrdError::Establish { .. } => Crds::NotEstablished(message),
+                _ if error.is_forbidden() => Crds::Forbidden(message),
+                _ => Crds::Failed(message),
+            }
+        }
     }
 }
