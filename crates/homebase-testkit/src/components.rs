@@ -175,9 +175,10 @@ const STAGES: [(&str, &str); 3] = [
 /// `create` that writes nothing. Deletes come with their
 /// options, so that tests can see preconditions; nothing else comes with a
 /// body, so that no Secret is in the log. Reads are logged of those who may not do
-/// everything: tests want to see which of them were refused.
+/// everything: tests want to see which of them were refused. A watch is logged when it
+/// begins, too: an apiserver that is killed never logs its end.
 const AUDIT_POLICY: &str = r#"{
-  "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived", "ResponseStarted"],
+  "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
   "rules": [
     {"level": "None", "resources": [{"group": "authorization.k8s.io"}]},
     {"level": "Request", "verbs": ["delete", "deletecollection"]},

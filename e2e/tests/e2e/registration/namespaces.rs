@@ -37,7 +37,8 @@ fn iris_cluster(namespace: &str) -> Value {
 /// Whether a rule is about what lies in no namespace.
 fn is_wide(rule: &PolicyRule) -> bool {
     let wide = ["namespaces", "selfsubjectrulesreviews", "customresourcedefinitions"];
-    rule.resources.iter().flatten().all(|one| wide.contains(&one.as_str()))
+    let plural = |resource: &str| resource.split('/').next().unwrap_or_default().to_owned();
+    rule.resources.iter().flatten().all(|one| wide.contains(&plural(one).as_str()))
 }
 
 /// Gives an account the shipped rights in one namespace.
