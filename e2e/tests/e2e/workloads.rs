@@ -14,3 +14,4 @@ mod refusal;
 mod removal;
 mod shared;
 mod template;
+mod zones;

@@ -158,7 +158,22 @@ fn validate_node(
         update_strategy: strategy.unwrap_or_default(),
         template,
         volumes,
+        zones: validate_zones(&format!("{path}.preferredZones"), &node.preferred_zones, report),
     }
+}
+
+/// The zones in their order, each once.
+fn validate_zones(path: &str, zones: &[String], report: &mut Report) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (index, zone) in zones.iter().enumerate() {
+        if zone.trim().is_empty() {
+            report.invalid(format!("{path}[{index}]"), "must not be empty: name a zone or remove the item");
+        }
+        if !found.contains(zone) {
+            found.push(zone.clone());
+        }
+    }
+    found
 }
 
 fn dialect(node: &NodeSpec, path: &str, report: &mut Report) -> Dialect {

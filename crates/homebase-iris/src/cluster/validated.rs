@@ -96,6 +96,8 @@ pub(crate) struct Node {
     pub(crate) update_strategy: UpdateStrategyType,
     pub(crate) template: Template,
     pub(crate) volumes: Volumes,
+    /// Where its pods belong; empty: anywhere.
+    pub(crate) zones: Vec<String>,
 }
 
 /// What `podTemplate` comes down to.

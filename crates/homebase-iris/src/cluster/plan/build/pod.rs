@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::config_map::cpf_key;
 use super::meta::build_labels;
 use super::stateful_set::non_empty;
+use super::zones::add_zones;
 use crate::cluster::names::{
     ARBITER_AGENT, ARBITER_PORT, CONTAINER, CPF_DIRECTORY, CPF_VOLUME, IRIS_GROUP, KEY_DIRECTORY, KEY_FILE,
     KEY_VOLUME, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
@@ -74,6 +75,7 @@ fn build_pod(
         let security = pod.security_context.get_or_insert_default();
         security.fs_group = security.fs_group.or(Some(IRIS_GROUP));
     }
+    add_zones(cluster, component, node, &mut pod);
     pod.containers = vec![build_container(cluster, component, node, config_map)];
     pod
 }
