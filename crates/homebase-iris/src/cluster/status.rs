@@ -39,6 +39,7 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
         // Nothing can be told of these but that the apiserver has them.
         headless_service: _,
         service: _,
+        gateway_service: _,
         config_maps: _,
         mirror_labels: _,
         prune: _,
@@ -201,7 +202,8 @@ fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
             Component::Arbiter => nodes.arbiter = group,
             Component::Data => nodes.data = group,
             Component::Compute => nodes.compute = group,
-            Component::Webgateway | Component::Sam | Component::Iam => {}
+            Component::Webgateway => nodes.webgateway = group,
+            Component::Sam | Component::Iam => {}
         }
     }
     nodes

@@ -12,7 +12,6 @@ fn unsupported() -> Vec<(&'static str, Value)> {
     compute["webgateway"] = gateway.clone();
     vec![
         ("spec.tls", json!({"common": {"secret": {"secretName": "certificate"}}})),
-        ("spec.topology.webgateway", gateway.clone()),
         ("spec.topology.sam", agent.clone()),
         ("spec.topology.iam", agent),
         ("spec.topology.data.shards", json!(2)),

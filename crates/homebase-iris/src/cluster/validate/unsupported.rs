@@ -8,14 +8,13 @@ use crate::report::Report;
 
 /// Refuses every part of the spec that is not built.
 pub(super) fn refuse_unsupported(spec: &IrisClusterSpec, report: &mut Report) {
-    let Topology { data, compute, arbiter: _, webgateway, sam, iam } = &spec.topology;
+    let Topology { data, compute, arbiter: _, webgateway: _, sam, iam } = &spec.topology;
     let mut refuse = |present: bool, path: &str| {
         if present {
             report.unsupported(path);
         }
     };
     refuse(spec.tls.is_some(), "spec.tls");
-    refuse(webgateway.is_some(), "spec.topology.webgateway");
     refuse(sam.is_some(), "spec.topology.sam");
     refuse(iam.is_some(), "spec.topology.iam");
     refuse(data.shards.is_some(), "spec.topology.data.shards");
