@@ -38,6 +38,10 @@ pub const KEY_DIRECTORY: &str = "/irissys/key";
 /// The license key, as the Secret has it.
 pub const KEY_FILE: &str = "iris.key";
 
+/// The container of a web gateway beside IRIS.
+pub const SIDECAR: &str = "webgateway";
+/// Name of the volume of a web gateway beside IRIS.
+pub const SIDECAR_VOLUME: &str = "iris-webgateway";
 /// Name of the volume that holds the files of a web gateway.
 pub const CSP_VOLUME: &str = "iris-csp";
 /// Where the files of a web gateway are mounted.

@@ -117,13 +117,14 @@ fn validate_data(data: &Data, defaults: &Defaults<'_>, report: &mut Report) -> v
                 .ok()
         }
     };
-    let node = validate_node(
+    let mut node = validate_node(
         &data.node,
         Component::Data,
         storage::Predefined::Claims(&data.storage),
         defaults,
         report,
     );
+    node.sidecar = webgateway::validate_sidecar(path, data.webgateway.as_ref(), false, defaults, report);
     validated::Data { node, dialect: dialect(&data.node, path, report), mirror }
 }
 
@@ -146,7 +147,9 @@ fn validate_compute(compute: &Compute, defaults: &Defaults<'_>, report: &mut Rep
     } else {
         storage::Predefined::Claims(&compute.storage)
     };
-    let node = validate_node(&compute.node, Component::Compute, predefined, defaults, report);
+    let mut node = validate_node(&compute.node, Component::Compute, predefined, defaults, report);
+    let sidecar = compute.webgateway.as_ref();
+    node.sidecar = webgateway::validate_sidecar(path, sidecar, compute.ephemeral, defaults, report);
     validated::Compute { node, replicas: compute.replicas }
 }
 
@@ -176,6 +179,7 @@ fn validate_node(
         template,
         volumes,
         zones: validate_zones(&format!("{path}.preferredZones"), &node.preferred_zones, report),
+        sidecar: None,
     }
 }
 

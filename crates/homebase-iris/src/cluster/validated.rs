@@ -127,6 +127,18 @@ pub(crate) struct Node {
     pub(crate) volumes: Volumes,
     /// Where its pods belong; empty: anywhere.
     pub(crate) zones: Vec<String>,
+    /// A web gateway beside IRIS.
+    pub(crate) sidecar: Option<Sidecar>,
+}
+
+/// A web gateway beside IRIS in every pod of a node group.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sidecar {
+    pub(crate) image: String,
+    /// The user's part of its container: no name, no image.
+    pub(crate) container: Container,
+    pub(crate) gateway: Gateway,
+    pub(crate) volumes: Volumes,
 }
 
 /// What `podTemplate` comes down to.

@@ -6,10 +6,7 @@ use super::fixture::{CLUSTER, Case, IMAGE, condition, single, text, with_compute
 
 /// Each part that is not built yet: its field, and a value for it.
 fn unsupported() -> Vec<(&'static str, Value)> {
-    let gateway = json!({"image": IMAGE, "type": "nginx"});
     let agent = json!({"image": IMAGE});
-    let mut compute = json!({"image": IMAGE, "ephemeral": true, "replicas": 1});
-    compute["webgateway"] = gateway.clone();
     vec![
         ("spec.tls", json!({"common": {"secret": {"secretName": "certificate"}}})),
         ("spec.topology.sam", agent.clone()),
@@ -17,9 +14,7 @@ fn unsupported() -> Vec<(&'static str, Value)> {
         ("spec.topology.data.shards", json!(2)),
         ("spec.topology.data.irisDatabases", json!([{"name": "app"}])),
         ("spec.topology.data.irisNamespaces", json!([{"name": "APP", "globals": "app"}])),
-        ("spec.topology.data.webgateway", gateway),
         ("spec.topology.data.preferredZones", json!(["boston", "chicago"])),
-        ("spec.topology.compute.webgateway", compute),
     ]
 }
 

@@ -83,6 +83,44 @@ fn is_set(write: &homebase_testkit::AuditEvent, name: &str) -> bool {
 }
 
 #[tokio::test]
+async fn a_sidecar_serves_on_the_port_of_its_cluster_and_goes_with_its_section() {
+    let case = Case::begin("sidecar").await;
+    let mut cluster = with_compute(mirrored(), 1);
+    for group in ["data", "compute"] {
+        cluster["spec"]["topology"][group]["webgateway"] =
+            json!({"image": GATEWAY_IMAGE, "type": "apache", "ephemeral": true});
+    }
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let web = async || {
+        let service = case.get("Service", "iris").await.unwrap();
+        let ports = service["spec"]["ports"].as_array().unwrap().clone();
+        ports.into_iter().find(|port| port["name"] == "webserver").unwrap()["port"].clone()
+    };
+    assert_eq!(web().await, 80);
+    for name in ["iris-data-0-0", "iris-data-0-1", "iris-compute-0"] {
+        let pod = case.get("Pod", name).await.unwrap();
+        let containers = pod["spec"]["containers"].as_array().unwrap();
+        let names: Vec<_> = containers.iter().map(|container| text(container, "/name")).collect();
+        assert_eq!(names, ["iriscluster", "webgateway"]);
+        let ready = pod["status"]["containerStatuses"].as_array().unwrap();
+        assert!(ready.iter().all(|status| status["ready"] == true), "{ready:?}");
+    }
+    let files = case.get("ConfigMap", "iris-data-0").await.unwrap();
+    assert!(text(&files, "/data/CSP.ini").contains("[LOCAL]\nIp_Address=127.0.0.1\nTCP_Port=1972\n"));
+    case.assert_quiet().await;
+
+    case.apply(CLUSTER, "iris", &with_compute(mirrored(), 1)).await;
+    case.until_ready(CLUSTER, "iris").await;
+    assert_eq!(web().await, 52773);
+    let pod = case.get("Pod", "iris-data-0-0").await.unwrap();
+    assert_eq!(pod["spec"]["containers"].as_array().unwrap().len(), 1);
+    let files = case.get("ConfigMap", "iris-data-0").await.unwrap();
+    assert!(files["data"]["CSP.ini"].is_null(), "{files}");
+    case.end().await;
+}
+
+#[tokio::test]
 async fn the_pod_of_a_gateway_fills_in_its_login_by_itself() {
     let case = Case::begin("webgateway-login").await;
     let settings = json!({"type": "nginx", "loginSecret": {"name": "login"}});

@@ -9,13 +9,13 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodSpec, Volume, VolumeM
 use super::storage::{Predefined, validate_storage};
 use crate::cluster::names::{
     CPF_DIRECTORY, CPF_VOLUME, CSP_DIRECTORY, CSP_TEMPLATE_DIRECTORY, CSP_TEMPLATE_VOLUME, CSP_VOLUME,
-    KEY_DIRECTORY, KEY_VOLUME, LOGIN_DIRECTORY, LOGIN_VOLUME,
+    KEY_DIRECTORY, KEY_VOLUME, LOGIN_DIRECTORY, LOGIN_VOLUME, SIDECAR_VOLUME,
 };
 use crate::cluster::validated::Volumes;
 use crate::report::{Report, join};
 
 /// Names of volumes that the plan gives itself.
-const RESERVED: [&str; 9] = [
+const RESERVED: [&str; 10] = [
     "iris-data",
     "iris-wij",
     "iris-journal1",
@@ -25,6 +25,7 @@ const RESERVED: [&str; 9] = [
     CSP_VOLUME,
     CSP_TEMPLATE_VOLUME,
     LOGIN_VOLUME,
+    SIDECAR_VOLUME,
 ];
 
 /// Directories that are taken in every pod that has them.

@@ -1,10 +1,14 @@
 //! Decides whether a web gateway can be built. Must not decide which servers it uses.
 
-use homebase_api::iriscluster::{StorageSpec, Webgateway, WebgatewaySettings};
+use homebase_api::iriscluster::{
+    StorageSpec, VolumeSettings, Webgateway, WebgatewaySettings, WebgatewaySidecar,
+};
 use homebase_api::labels::Component;
 use homebase_api::limits::{MAX_REPLICAS, PATH_LENGTH};
+use k8s_openapi::api::core::v1::PodSpec;
 
-use super::{Defaults, reference, storage, validate_node};
+use super::{Defaults, pod, reference, storage, text, validate_node, volumes};
+use crate::cluster::names::SIDECAR_VOLUME;
 use crate::cluster::validated;
 use crate::report::Report;
 
@@ -25,27 +29,68 @@ pub(super) fn validate_webgateway(
     if gateway.replicas.is_some_and(|replicas| !(0..=MAX_REPLICAS).contains(&replicas)) {
         report.invalid(format!("{path}.replicas"), format!("must be 0 to {MAX_REPLICAS}"));
     }
-    let storage = storage_of(path, &gateway.gateway, gateway.storage_db.as_ref(), report);
-    let predefined = storage::Predefined::Gateway { storage: &storage, ephemeral: gateway.gateway.ephemeral };
+    let ephemeral = gateway.gateway.ephemeral;
+    let storage = storage_of(path, ephemeral, gateway.storage_db.as_ref(), report);
+    let predefined = storage::Predefined::Gateway { storage: &storage, ephemeral };
     let node = validate_node(&gateway.node, Component::Webgateway, predefined, defaults, report);
     let settings = validate_settings(path, &gateway.gateway, report);
     validated::Webgateway { node, gateway: settings, replicas: gateway.replicas.unwrap_or(1) }
 }
 
+/// A web gateway beside IRIS. It has no claim where its node has none.
+pub(super) fn validate_sidecar(
+    node: &str,
+    sidecar: Option<&WebgatewaySidecar>,
+    node_is_ephemeral: bool,
+    defaults: &Defaults<'_>,
+    report: &mut Report,
+) -> Option<validated::Sidecar> {
+    let sidecar = sidecar?;
+    let path = format!("{node}.webgateway");
+    text::require_image(&format!("{path}.image"), &sidecar.image, report);
+    let template_path = format!("{path}.podTemplate");
+    let template = pod::validate_template(sidecar.pod_template.as_ref(), &template_path, report);
+    let container = template.container.clone();
+    if template != (validated::Template { container: container.clone(), ..validated::Template::default() }) {
+        report.warn(template_path, "only fields of the container have an effect in a sidecar");
+    }
+    if sidecar.gateway.alternative_servers.is_some() {
+        let message = "has no effect: a sidecar uses the IRIS of its own pod";
+        report.warn(format_args!("{path}.alternativeServers"), message);
+    }
+    let ephemeral = sidecar.gateway.ephemeral || node_is_ephemeral;
+    let storage = storage_of(&path, ephemeral, sidecar.storage_db.as_ref(), report);
+    let mut volumes = volumes::validate_volumes(
+        &path,
+        &sidecar.volume_mounts,
+        &PodSpec::default(),
+        storage::Predefined::Gateway { storage: &storage, ephemeral },
+        defaults.library,
+        defaults.storage_class,
+        report,
+    );
+    for volume in &mut volumes.predefined {
+        // The other name is that of the databases beside it.
+        volume.name = SIDECAR_VOLUME;
+    }
+    let gateway = validate_settings(&path, &sidecar.gateway, report);
+    Some(validated::Sidecar { image: sidecar.image.clone(), container, gateway, volumes })
+}
+
 /// The one volume of a gateway.
 fn storage_of(
     path: &str,
-    settings: &WebgatewaySettings,
-    volume: Option<&homebase_api::iriscluster::VolumeSettings>,
+    ephemeral: bool,
+    volume: Option<&VolumeSettings>,
     report: &mut Report,
 ) -> StorageSpec {
-    if settings.ephemeral && volume.is_some() {
+    if ephemeral && volume.is_some() {
         report.invalid(
             format!("{path}.ephemeral"),
             "ephemeral nodes have no volumes: remove ephemeral or storageDB",
         );
     }
-    let db = volume.filter(|_| !settings.ephemeral).cloned();
+    let db = volume.filter(|_| !ephemeral).cloned();
     StorageSpec { db, ..StorageSpec::default() }
 }
 

@@ -7,10 +7,10 @@ use homebase_api::labels::Component;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::meta::build_meta;
-use super::webgateway::{backends, build_files};
+use super::webgateway::{backends, build_files, own_backend};
 use crate::cluster::cpf::{ComputeCpf, DataCpf, Mirror, compute_cpf, data_cpf};
 use crate::cluster::observed::ConfigSource;
-use crate::cluster::validated::{Node, ValidatedCluster, Webgateway};
+use crate::cluster::validated::{Node, Sidecar, ValidatedCluster, Webgateway};
 
 /// The key of a component's CPF, in the ConfigMap and in `spec.configSource`; also its file name.
 pub(crate) fn cpf_key(component: Component) -> String {
@@ -24,7 +24,13 @@ pub(crate) fn build_config_map(cluster: &ValidatedCluster, component: Component,
         Some(Webgateway { gateway, .. }) if component == Component::Webgateway => {
             build_files(cluster, gateway, &backends(cluster)).into()
         }
-        _ => build_cpf(cluster, component, node),
+        _ => {
+            let mut data = build_cpf(cluster, component, node);
+            if let Some(Sidecar { gateway, .. }) = &node.sidecar {
+                data.extend(build_files(cluster, gateway, &own_backend()));
+            }
+            data
+        }
     };
     ConfigMap { metadata: build_meta(cluster, component, name), data: Some(data), ..ConfigMap::default() }
 }

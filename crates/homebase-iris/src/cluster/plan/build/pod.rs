@@ -11,13 +11,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::config_map::cpf_key;
 use super::meta::build_labels;
 use super::stateful_set::non_empty;
-use super::webgateway::{add_files, build_gateway};
+use super::webgateway::{add_files, add_sidecar, build_gateway};
 use super::zones::add_zones;
 use crate::cluster::names::{
     ARBITER_AGENT, ARBITER_PORT, CONTAINER, CPF_DIRECTORY, CPF_VOLUME, IRIS_GROUP, KEY_DIRECTORY, KEY_FILE,
     KEY_VOLUME, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
 };
-use crate::cluster::validated::{Gateway, Node, ValidatedCluster};
+use crate::cluster::validated::{Gateway, Node, ValidatedCluster, Volumes};
 use crate::hash::{CONFIG_HASH, fingerprint};
 
 /// The pod template of a component; `config_map` holds its CPF.
@@ -61,13 +61,7 @@ fn build_pod(
     pod.image_pull_secrets = (!secrets.is_empty()).then_some(secrets);
 
     let mut volumes: Vec<Volume> = Vec::new();
-    volumes.extend(node.volumes.predefined.iter().filter(|volume| volume.claim.is_none()).map(|volume| {
-        Volume {
-            name: volume.name.to_owned(),
-            empty_dir: Some(EmptyDirVolumeSource::default()),
-            ..Volume::default()
-        }
-    }));
+    volumes.extend(build_empty_dirs(&node.volumes));
     let gateway = gateway_of(cluster, component);
     if gateway.is_none() {
         volumes.extend(config_map.map(|config_map| build_config_volume(CPF_VOLUME, config_map)));
@@ -84,6 +78,9 @@ fn build_pod(
         add_files(&mut pod, &node.image, gateway, config_map);
     }
     pod.containers = vec![build_container(cluster, component, node, config_map)];
+    if let (Some(sidecar), Some(config_map)) = (&node.sidecar, config_map) {
+        add_sidecar(&mut pod, sidecar, config_map);
+    }
     pod
 }
 
@@ -96,6 +93,15 @@ fn gateway_of(cluster: &ValidatedCluster, component: Component) -> Option<&Gatew
 fn license(cluster: &ValidatedCluster, component: Component) -> Option<&str> {
     let is_iris = !matches!(component, Component::Arbiter | Component::Webgateway);
     is_iris.then_some(cluster.license_secret.as_deref()).flatten()
+}
+
+/// The predefined volumes that go with the pod.
+pub(super) fn build_empty_dirs(volumes: &Volumes) -> impl Iterator<Item = Volume> {
+    volumes.predefined.iter().filter(|volume| volume.claim.is_none()).map(|volume| Volume {
+        name: volume.name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource::default()),
+        ..Volume::default()
+    })
 }
 
 fn build_container(
@@ -121,6 +127,8 @@ fn build_container(
 
     let ports = match component {
         Component::Arbiter => vec![(ARBITER_AGENT, ARBITER_PORT)],
+        // The web server is that of the gateway then.
+        _ if node.sidecar.is_some() => vec![(SUPERSERVER, SUPERSERVER_PORT)],
         _ => vec![(SUPERSERVER, SUPERSERVER_PORT), (WEB_SERVER, WEB_SERVER_PORT)],
     };
     container.ports = Some(ports.into_iter().map(|(name, port)| build_port(name, port)).collect());

@@ -57,7 +57,8 @@ pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
         selector.insert(labels::MIRROR_ROLE.to_owned(), MirrorRole::Primary.as_str().to_owned());
     }
     let changes = cluster.service.spec.ports.as_deref().unwrap_or_default();
-    let ports = [(SUPERSERVER, SUPERSERVER_PORT), (WEB_SERVER, WEB_SERVER_PORT)];
+    let web = if cluster.data.node.sidecar.is_some() { GATEWAY_PORT } else { WEB_SERVER_PORT };
+    let ports = [(SUPERSERVER, SUPERSERVER_PORT), (WEB_SERVER, web)];
     let mut spec = cluster.service.spec.clone();
     spec.type_ = spec.type_.or_else(|| Some("ClusterIP".to_owned()));
     spec.selector = Some(selector);

@@ -10,17 +10,18 @@
 use homebase_api::iriscluster::{AlternativeServers, MirrorRole, WebgatewayType};
 use homebase_api::labels::Component;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, EmptyDirVolumeSource, EnvVar, PodSpec, SecretVolumeSource, Volume, VolumeMount,
+    ConfigMap, Container, EmptyDirVolumeSource, EnvVar, KeyToPath, PodSpec, SecretVolumeSource, Volume,
+    VolumeMount,
 };
 
-use super::pod::{build_config_volume, build_mount, build_port};
+use super::pod::{build_config_volume, build_empty_dirs, build_mount, build_port};
 use crate::cluster::csp::{CspIni, LOGIN, Server, csp_conf, csp_ini};
 use crate::cluster::names::{
     CSP_CONF, CSP_DIRECTORY, CSP_INI, CSP_TEMPLATE_DIRECTORY, CSP_TEMPLATE_VOLUME, CSP_VOLUME, GATEWAY_PORT,
-    LOGIN_CONTAINER, LOGIN_DIRECTORY, LOGIN_VOLUME, WEB_SERVER, WEB_SERVER_PORT,
+    LOGIN_CONTAINER, LOGIN_DIRECTORY, LOGIN_VOLUME, SIDECAR, WEB_SERVER, WEB_SERVER_PORT,
 };
 use crate::cluster::observed::ConfigSource;
-use crate::cluster::validated::{Gateway, ValidatedCluster, Volumes};
+use crate::cluster::validated::{Gateway, Sidecar, ValidatedCluster, Volumes};
 
 /// The IRIS instances that web gateways of their own use: compute pods if there are any, else the data pods that can
 /// be primary. An async member of a mirror serves no application.
@@ -39,6 +40,12 @@ pub(crate) fn backends(cluster: &ValidatedCluster) -> Vec<Server> {
     };
     let server = |name: String| Server { host: cluster.key.pod_host(&name), name };
     pods.into_iter().map(server).collect()
+}
+
+/// The IRIS instance that a sidecar uses: that of its own pod, so that what it says of a mirror member is true of it.
+/// The name is that of the profile in a gateway as it is installed.
+pub(crate) fn own_backend() -> [Server; 1] {
+    [Server { name: "LOCAL".to_owned(), host: "127.0.0.1".to_owned() }]
 }
 
 /// How web gateways of their own use their servers, where the spec does not say it.
@@ -99,11 +106,27 @@ pub(crate) fn build_gateway(mut container: Container, gateway: &Gateway, volumes
     container
 }
 
+/// Adds a gateway beside IRIS to a pod.
+pub(crate) fn add_sidecar(pod: &mut PodSpec, sidecar: &Sidecar, config_map: &ConfigMap) {
+    let Sidecar { image, container, gateway, volumes } = sidecar;
+    let all = pod.volumes.get_or_insert_default();
+    all.extend(build_empty_dirs(volumes));
+    for volume in &volumes.referenced {
+        // IRIS may mount it as well.
+        if all.iter().all(|known| known.name != volume.name) {
+            all.push(volume.clone());
+        }
+    }
+    add_files(pod, image, gateway, config_map);
+    let container = Container { name: SIDECAR.to_owned(), image: Some(image.clone()), ..container.clone() };
+    pod.containers.push(build_gateway(container, gateway, volumes));
+}
+
 /// Adds the files of a gateway to its pod, and what fills in the login.
 pub(crate) fn add_files(pod: &mut PodSpec, image: &str, gateway: &Gateway, config_map: &ConfigMap) {
     let volumes = pod.volumes.get_or_insert_default();
     let Some(secret) = &gateway.login_secret else {
-        volumes.push(build_config_volume(CSP_VOLUME, config_map));
+        volumes.push(build_file_volume(CSP_VOLUME, config_map));
         return;
     };
     volumes.push(Volume {
@@ -114,7 +137,7 @@ pub(crate) fn add_files(pod: &mut PodSpec, image: &str, gateway: &Gateway, confi
         }),
         ..Volume::default()
     });
-    volumes.push(build_config_volume(CSP_TEMPLATE_VOLUME, config_map));
+    volumes.push(build_file_volume(CSP_TEMPLATE_VOLUME, config_map));
     volumes.push(Volume {
         name: LOGIN_VOLUME.to_owned(),
         secret: Some(SecretVolumeSource {
@@ -136,6 +159,16 @@ pub(crate) fn add_files(pod: &mut PodSpec, image: &str, gateway: &Gateway, confi
     };
     // The user's init containers come first: they may prepare what ours needs, and none needs ours.
     pod.init_containers.get_or_insert_default().push(login);
+}
+
+/// The files of a gateway and no more: beside them may be a CPF with the hash of a password.
+fn build_file_volume(name: &str, config_map: &ConfigMap) -> Volume {
+    let mut volume = build_config_volume(name, config_map);
+    if let Some(source) = &mut volume.config_map {
+        let item = |key: &str| KeyToPath { key: key.to_owned(), path: key.to_owned(), mode: None };
+        source.items = Some([CSP_INI, CSP_CONF].map(item).into());
+    }
+    volume
 }
 
 /// Copies the files and fills in the login. Values go through no expansion and no pattern: a password may hold
