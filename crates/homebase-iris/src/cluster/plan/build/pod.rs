@@ -75,7 +75,7 @@ fn build_pod(
     }
     add_zones(cluster, component, node, &mut pod);
     if let (Some(gateway), Some(config_map)) = (gateway, config_map) {
-        add_files(&mut pod, &node.image, gateway, config_map);
+        add_files(&mut pod, &node.image, &node.template.container, gateway, config_map);
     }
     pod.containers = vec![build_container(cluster, component, node, config_map)];
     if let (Some(sidecar), Some(config_map)) = (&node.sidecar, config_map) {

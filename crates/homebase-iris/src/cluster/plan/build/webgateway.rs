@@ -117,13 +117,19 @@ pub(crate) fn add_sidecar(pod: &mut PodSpec, sidecar: &Sidecar, config_map: &Con
             all.push(volume.clone());
         }
     }
-    add_files(pod, image, gateway, config_map);
+    add_files(pod, image, container, gateway, config_map);
     let container = Container { name: SIDECAR.to_owned(), image: Some(image.clone()), ..container.clone() };
     pod.containers.push(build_gateway(container, gateway, volumes));
 }
 
 /// Adds the files of a gateway to its pod, and what fills in the login.
-pub(crate) fn add_files(pod: &mut PodSpec, image: &str, gateway: &Gateway, config_map: &ConfigMap) {
+pub(crate) fn add_files(
+    pod: &mut PodSpec,
+    image: &str,
+    users: &Container,
+    gateway: &Gateway,
+    config_map: &ConfigMap,
+) {
     let volumes = pod.volumes.get_or_insert_default();
     let Some(secret) = &gateway.login_secret else {
         volumes.push(build_file_volume(CSP_VOLUME, config_map));
@@ -155,6 +161,10 @@ pub(crate) fn add_files(pod: &mut PodSpec, image: &str, gateway: &Gateway, confi
             build_mount(CSP_TEMPLATE_VOLUME, CSP_TEMPLATE_DIRECTORY),
             build_mount(LOGIN_VOLUME, LOGIN_DIRECTORY),
         ]),
+        // As the gateway has them: it must be able to read the file, and a namespace with a policy or a quota
+        // refuses a pod with a container that says nothing.
+        security_context: users.security_context.clone(),
+        resources: users.resources.clone(),
         ..Container::default()
     };
     // The user's init containers come first: they may prepare what ours needs, and none needs ours.
