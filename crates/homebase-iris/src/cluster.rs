@@ -2,6 +2,7 @@
 //! is the result.
 
 pub mod cpf;
+pub mod csp;
 mod events;
 pub mod mirror;
 pub mod names;

@@ -14,3 +14,5 @@ mod refusal;
 mod removal;
 mod shared;
 mod template;
+mod webgateway;
+mod zones;

@@ -20,7 +20,8 @@ pub struct NodeSpec {
     pub pod_template: Option<PodTemplate>,
 
     /// Zones for the pods of this group: values of the node label `topology.kubernetes.io/zone`.
-    /// Data: the member M of a mirror belongs in the M-th zone. Other groups spread over all of them.
+    /// Data: the member M of a mirror belongs in the M-th zone. Other groups run in any of them and spread over all;
+    /// a zone that `nodeSelector` or a required node affinity of `podTemplate` names wins.
     #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = limits::ZONES), inner(length(min = 1, max = limits::LABEL_LENGTH), regex(pattern = limits::LABEL)))]
     pub preferred_zones: Vec<String>,

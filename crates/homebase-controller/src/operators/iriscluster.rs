@@ -354,7 +354,12 @@ fn tally_of(key: &ObjectKey, cluster: Option<&IrisCluster>) -> ObjectTally {
     let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
     let ready = is_current && find_condition::<Ready>(conditions).is_some_and(|ready| ready.status == "True");
     let nodes = status.and_then(|status| status.nodes.clone()).unwrap_or_default();
-    let groups = [("data", nodes.data), ("compute", nodes.compute), ("arbiter", nodes.arbiter)];
+    let groups = [
+        ("data", nodes.data),
+        ("compute", nodes.compute),
+        ("arbiter", nodes.arbiter),
+        ("webgateway", nodes.webgateway),
+    ];
     let count = |(component, group): (&'static str, Option<NodeGroupStatus>)| {
         group.map(|group| (component, i64::from(group.desired), i64::from(group.ready)))
     };

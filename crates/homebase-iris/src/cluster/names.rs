@@ -8,6 +8,8 @@ use homebase_api::labels::Component;
 pub const SUPERSERVER_PORT: u16 = 1972;
 /// The private web server of IRIS.
 pub const WEB_SERVER_PORT: u16 = 52773;
+/// The web server of a web gateway, but for the locked-down image: that one has [`WEB_SERVER_PORT`].
+pub const GATEWAY_PORT: u16 = 80;
 /// ISCAgent of the arbiter.
 pub const ARBITER_PORT: u16 = 2188;
 
@@ -36,6 +38,29 @@ pub const KEY_DIRECTORY: &str = "/irissys/key";
 /// The license key, as the Secret has it.
 pub const KEY_FILE: &str = "iris.key";
 
+/// The container of a web gateway beside IRIS.
+pub const SIDECAR: &str = "webgateway";
+/// Name of the volume of a web gateway beside IRIS.
+pub const SIDECAR_VOLUME: &str = "iris-webgateway";
+/// Name of the volume that holds the files of a web gateway.
+pub const CSP_VOLUME: &str = "iris-csp";
+/// Where the files of a web gateway are mounted.
+pub const CSP_DIRECTORY: &str = "/irissys/csp";
+/// Name of the volume that holds the files of a web gateway before its login is filled in.
+pub const CSP_TEMPLATE_VOLUME: &str = "iris-csp-template";
+/// Where [`CSP_TEMPLATE_VOLUME`] is mounted, in [`LOGIN_CONTAINER`] only.
+pub const CSP_TEMPLATE_DIRECTORY: &str = "/irissys/csp-template";
+/// The configuration of a web gateway.
+pub const CSP_INI: &str = "CSP.ini";
+/// What a web gateway adds to the configuration of its web server.
+pub const CSP_CONF: &str = "CSP.conf";
+/// Name of the volume that holds the login of a web gateway.
+pub const LOGIN_VOLUME: &str = "iris-login";
+/// Where the login is mounted, in [`LOGIN_CONTAINER`] only.
+pub const LOGIN_DIRECTORY: &str = "/irissys/login";
+/// The init container that fills in the login of a web gateway.
+pub const LOGIN_CONTAINER: &str = "webgateway-login";
+
 /// Name and namespace of an IrisCluster, from which all names of its children follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterName {
@@ -55,6 +80,11 @@ impl ClusterName {
     /// The ConfigMap of a component's CPF: it has the name of the StatefulSet.
     pub fn config_map(&self, component: Component, mirrored: bool) -> String {
         self.stateful_set(component, mirrored)
+    }
+
+    /// The Service of the web gateways.
+    pub fn gateway_service(&self) -> String {
+        self.stateful_set(Component::Webgateway, false)
     }
 
     /// The data pod with this ordinal.

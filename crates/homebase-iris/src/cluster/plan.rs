@@ -56,9 +56,11 @@ pub struct Plan<S: Stage> {
     pub headless_service: Service,
     /// The Service `NAME`.
     pub service: Service,
-    /// The CPFs; before the StatefulSets that mount them.
+    /// The Service `NAME-webgateway`, when there are web gateways of their own.
+    pub gateway_service: Option<Service>,
+    /// The CPFs and the files of web gateways; before the StatefulSets that mount them.
     pub config_maps: Vec<ConfigMap>,
-    /// The node groups that may be applied now: arbiter, data, compute.
+    /// The node groups that may be applied now: arbiter, data, compute, web gateway.
     pub stateful_sets: Vec<StatefulSet>,
     /// Labels `mirrorRole` for data pods that have none.
     pub mirror_labels: Vec<MirrorLabel>,
@@ -77,6 +79,7 @@ impl Plan<Prepared> {
         let Self {
             headless_service,
             service,
+            gateway_service,
             config_maps,
             stateful_sets,
             mirror_labels,
@@ -87,6 +90,7 @@ impl Plan<Prepared> {
         Plan {
             headless_service,
             service,
+            gateway_service,
             config_maps,
             stateful_sets,
             mirror_labels,
@@ -181,9 +185,14 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
         before = Some((group.component, ready));
     }
 
+    let gateway_service = cluster.webgateway.as_ref().map(|_| build::service::build_gateway_service(cluster));
+    if gateway_service.is_some() {
+        wanted.insert((ChildKind::Service, cluster.key.gateway_service()));
+    }
     Plan {
         headless_service: build::service::build_headless_service(&cluster.key),
         service: build::service::build_service(cluster),
+        gateway_service,
         config_maps,
         stateful_sets,
         mirror_labels: plan_mirror_labels(cluster),

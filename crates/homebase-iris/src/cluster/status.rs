@@ -16,6 +16,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use self::phase::{decide_phase, decide_reconciling};
 use super::observed::ObservedStatefulSet;
 use super::plan::build::meta::build_selector;
+use super::plan::build::zones::zones_apply;
 use super::plan::readiness::readiness;
 use super::plan::{Applied, Plan, Waiting};
 use super::validated::ValidatedCluster;
@@ -38,6 +39,7 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
         // Nothing can be told of these but that the apiserver has them.
         headless_service: _,
         service: _,
+        gateway_service: _,
         config_maps: _,
         mirror_labels: _,
         prune: _,
@@ -61,7 +63,7 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
     let (reason, message) = decide_reconciling(phase, &groups, waiting);
     draft.set(reason != Reconciling::Done, reason, message);
     draft.set(False, Stalled::NotStalled, "");
-    draft.set(True, TopologySatisfied::NoZones, "the spec names no zones");
+    set_topology(&mut draft, cluster, &groups);
     match cluster.warnings.as_slice() {
         [] => draft.set(True, SpecAccepted::Accepted, ""),
         warnings => draft.set(True, SpecAccepted::AcceptedWithWarnings, warnings.join("; ")),
@@ -162,6 +164,32 @@ fn set_readiness(draft: &mut Draft, groups: &[GroupState<'_>], waiting: &[Waitin
     }
 }
 
+/// Nodes are not read: what is known is what the scheduler was asked for, and that it has placed the pods.
+fn set_topology(draft: &mut Draft, cluster: &ValidatedCluster, groups: &[GroupState<'_>]) {
+    let zoned: Vec<_> = cluster.nodes().filter(|(_, node)| !node.zones.is_empty()).collect();
+    if zoned.is_empty() {
+        return draft.set(True, TopologySatisfied::NoZones, "the spec names no zones");
+    }
+    let by_user: Vec<_> = zoned.iter().filter(|(_, node)| !zones_apply(node)).map(|(name, _)| name).collect();
+    if let Some(component) = by_user.first() {
+        let message = format!("podTemplate names other zones for {component}: those are not checked");
+        return draft.set(Unknown, TopologySatisfied::ZonesUnknown, message);
+    }
+    let is_placed = |group: &&GroupState<'_>| {
+        let old = |set: &ObservedStatefulSet| set.current_revision != set.update_revision;
+        group.readiness == Some(Readiness::Ready) && !group.observed.is_some_and(old)
+    };
+    let of_zoned = groups.iter().filter(|group| zoned.iter().any(|(name, _)| *name == group.component));
+    let open: Vec<_> =
+        of_zoned.filter(|group| !is_placed(group)).map(|group| group.component.as_str()).collect();
+    if open.is_empty() {
+        draft.set(True, TopologySatisfied::AsPlanned, "every pod with zones runs in one of them");
+    } else {
+        let message = format!("not every pod is known to run in its zones: {}", open.join(", "));
+        draft.set(Unknown, TopologySatisfied::NotScheduled, message);
+    }
+}
+
 fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
     let mut nodes = NodesStatus::default();
     for GroupState { component, observed, .. } in groups {
@@ -174,7 +202,8 @@ fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
             Component::Arbiter => nodes.arbiter = group,
             Component::Data => nodes.data = group,
             Component::Compute => nodes.compute = group,
-            Component::Webgateway | Component::Sam | Component::Iam => {}
+            Component::Webgateway => nodes.webgateway = group,
+            Component::Sam | Component::Iam => {}
         }
     }
     nodes

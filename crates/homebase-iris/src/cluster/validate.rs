@@ -8,13 +8,17 @@ mod storage;
 mod text;
 mod unsupported;
 mod volumes;
+mod webgateway;
 
 use homebase_api::IrisCluster;
 use homebase_api::iriscluster::{Compute, Data, LocalReference, NodeSpec, StorageSpec, UpdateStrategyType};
 
 use super::cpf::Dialect;
+use super::csp;
 use super::mirror::{DEFAULT_MIRROR_MAP, MirrorMap};
+use super::names::{CSP_CONF, CSP_INI};
 use super::observed::{ConfigSource, Dereferenced};
+use super::plan::build::webgateway::backends;
 use super::validated::{self, ValidatedCluster};
 use crate::report::{Invalid, InvalidKind, Report};
 use homebase_api::labels::Component;
@@ -23,8 +27,12 @@ use homebase_api::limits::MAX_REPLICAS;
 /// Most bytes of CPF that fit a ConfigMap (1 MiB with its metadata) beside the generated text.
 const MAX_CONFIG_SOURCE_BYTES: usize = 1_000_000;
 
-/// Keys of `spec.configSource`. Those of the web gateway are known, though nothing is built of them yet.
-const CONFIG_SOURCE_KEYS: [&str; 5] = ["common.cpf", "data.cpf", "compute.cpf", "CSP-merge.ini", "CSP.ini"];
+/// Most bytes of the users' files of a web gateway: they share a ConfigMap (1 MiB) with the generated routes.
+const MAX_GATEWAY_BYTES: usize = 400_000;
+
+/// Keys of `spec.configSource`.
+const CONFIG_SOURCE_KEYS: [&str; 6] =
+    ["common.cpf", "data.cpf", "compute.cpf", "CSP-merge.ini", CSP_INI, CSP_CONF];
 
 /// Checks a cluster and fills in every default. The error holds all faults, not only the first.
 pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<ValidatedCluster, Vec<Invalid>> {
@@ -44,6 +52,10 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
     let arbiter = topology.arbiter.as_ref().map(|arbiter| {
         validate_node(arbiter, Component::Arbiter, storage::Predefined::None, &defaults, &mut report)
     });
+    let webgateway = topology
+        .webgateway
+        .as_ref()
+        .map(|gateway| webgateway::validate_webgateway(gateway, &defaults, &mut report));
     let service = service::validate_service(spec.service_template.as_ref(), &mut report);
     if let Some(hash) = &spec.password_hash {
         text::require_one_line("spec.passwordHash", hash, &mut report);
@@ -57,7 +69,7 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
     if !report.invalid.is_empty() {
         return Err(report.invalid);
     }
-    Ok(ValidatedCluster {
+    let cluster = ValidatedCluster {
         key,
         uid: cluster.metadata.uid.clone().unwrap_or_default(),
         generation: cluster.metadata.generation,
@@ -65,14 +77,19 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
         data,
         compute,
         arbiter,
+        webgateway,
         service,
         config_source_name: config_source_name.unwrap_or_default(),
         license_secret,
         password_hash: spec.password_hash.clone(),
         image_pull_secrets,
-        warnings: report.warnings,
+        warnings: std::mem::take(&mut report.warnings),
         found: found.clone(),
-    })
+    };
+    if let Some(gateway) = &cluster.webgateway {
+        webgateway::limit_routes(gateway, backends(&cluster).len(), &cluster.key.name, &mut report);
+    }
+    if report.invalid.is_empty() { Ok(cluster) } else { Err(report.invalid) }
 }
 
 /// What node groups take from the cluster.
@@ -100,13 +117,14 @@ fn validate_data(data: &Data, defaults: &Defaults<'_>, report: &mut Report) -> v
                 .ok()
         }
     };
-    let node = validate_node(
+    let mut node = validate_node(
         &data.node,
         Component::Data,
         storage::Predefined::Claims(&data.storage),
         defaults,
         report,
     );
+    node.sidecar = webgateway::validate_sidecar(path, data.webgateway.as_ref(), false, defaults, report);
     validated::Data { node, dialect: dialect(&data.node, path, report), mirror }
 }
 
@@ -129,7 +147,9 @@ fn validate_compute(compute: &Compute, defaults: &Defaults<'_>, report: &mut Rep
     } else {
         storage::Predefined::Claims(&compute.storage)
     };
-    let node = validate_node(&compute.node, Component::Compute, predefined, defaults, report);
+    let mut node = validate_node(&compute.node, Component::Compute, predefined, defaults, report);
+    let sidecar = compute.webgateway.as_ref();
+    node.sidecar = webgateway::validate_sidecar(path, sidecar, compute.ephemeral, defaults, report);
     validated::Compute { node, replicas: compute.replicas }
 }
 
@@ -158,7 +178,23 @@ fn validate_node(
         update_strategy: strategy.unwrap_or_default(),
         template,
         volumes,
+        zones: validate_zones(&format!("{path}.preferredZones"), &node.preferred_zones, report),
+        sidecar: None,
     }
+}
+
+/// The zones in their order, each once.
+fn validate_zones(path: &str, zones: &[String], report: &mut Report) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (index, zone) in zones.iter().enumerate() {
+        if zone.trim().is_empty() {
+            report.invalid(format!("{path}[{index}]"), "must not be empty: name a zone or remove the item");
+        }
+        if !found.contains(zone) {
+            found.push(zone.clone());
+        }
+    }
+    found
 }
 
 fn dialect(node: &NodeSpec, path: &str, report: &mut Report) -> Dialect {
@@ -177,21 +213,30 @@ fn validate_config_source(reference: Option<&LocalReference>, found: &Dereferenc
     for key in data.keys().filter(|key| !CONFIG_SOURCE_KEYS.contains(&key.as_str())) {
         report.warn("spec.configSource", format_args!("the key {key} of its ConfigMap has no effect"));
     }
-    for (key, bytes) in
-        [("data.cpf", cpf_bytes(data, "data.cpf")), ("compute.cpf", cpf_bytes(data, "compute.cpf"))]
-    {
-        if bytes > MAX_CONFIG_SOURCE_BYTES {
-            report.refuse(
-                InvalidKind::Invalid,
+    for key in [CSP_INI, "CSP-merge.ini"] {
+        if data.get(key).is_some_and(|text| csp::has_stray_lines(text)) {
+            report.warn(
                 "spec.configSource",
-                format!("common.cpf and {key} together have {bytes} bytes: shorten them to {MAX_CONFIG_SOURCE_BYTES}"),
+                format_args!("lines of {key} before its first section have no effect"),
             );
         }
     }
-}
-
-fn cpf_bytes(data: &std::collections::BTreeMap<String, String>, key: &str) -> usize {
-    ["common.cpf", key].into_iter().filter_map(|key| data.get(key)).map(String::len).sum()
+    let gateway = ["CSP-merge.ini", CSP_INI, CSP_CONF];
+    for (keys, limit) in [
+        (["common.cpf", "data.cpf"].as_slice(), MAX_CONFIG_SOURCE_BYTES),
+        (&["common.cpf", "compute.cpf"], MAX_CONFIG_SOURCE_BYTES),
+        (&gateway, MAX_GATEWAY_BYTES),
+    ] {
+        let bytes: usize = keys.iter().filter_map(|key| data.get(*key)).map(String::len).sum();
+        if bytes > limit {
+            let keys = keys.join(" and ");
+            report.refuse(
+                InvalidKind::Invalid,
+                "spec.configSource",
+                format!("{keys} together have {bytes} bytes: shorten them to {limit}"),
+            );
+        }
+    }
 }
 
 fn reference(path: &str, reference: Option<&LocalReference>, report: &mut Report) -> Option<String> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use homebase_api::IrisClusterStatus;
-use homebase_api::iriscluster::UpdateStrategyType;
+use homebase_api::iriscluster::{AlternativeServers, UpdateStrategyType, WebgatewayType};
 use k8s_openapi::api::core::v1::{
     Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, ServiceSpec, Volume, VolumeMount,
 };
@@ -25,6 +25,7 @@ pub struct ValidatedCluster {
     pub(crate) data: Data,
     pub(crate) compute: Option<Compute>,
     pub(crate) arbiter: Option<Node>,
+    pub(crate) webgateway: Option<Webgateway>,
     pub(crate) service: ServiceOverride,
     /// Empty when the spec names none.
     pub(crate) config_source_name: String,
@@ -45,7 +46,8 @@ impl ValidatedCluster {
     pub(crate) fn nodes(&self) -> impl Iterator<Item = (Component, &Node)> {
         let arbiter = self.arbiter.as_ref().map(|node| (Component::Arbiter, node));
         let compute = self.compute.as_ref().map(|compute| (Component::Compute, &compute.node));
-        arbiter.into_iter().chain([(Component::Data, &self.data.node)]).chain(compute)
+        let gateway = self.webgateway.as_ref().map(|gateway| (Component::Webgateway, &gateway.node));
+        arbiter.into_iter().chain([(Component::Data, &self.data.node)]).chain(compute).chain(gateway)
     }
 
     /// The members of the mirror, when the data nodes are one.
@@ -62,9 +64,18 @@ impl ValidatedCluster {
                 Some(self.mirror_map().map_or(1, |map| i32::try_from(map.roles().len()).unwrap_or(i32::MAX)))
             }
             Component::Compute => self.compute.as_ref().and_then(|compute| compute.replicas),
+            Component::Webgateway => self.webgateway.as_ref().map(|gateway| gateway.replicas),
             // Refused by validate until they are built.
-            Component::Webgateway | Component::Sam | Component::Iam => None,
+            Component::Sam | Component::Iam => None,
         }
+    }
+
+    /// Compute pods that there are to be; what an autoscaler made of them when it decides.
+    pub(crate) fn compute_pods(&self) -> usize {
+        let Some(compute) = &self.compute else { return 0 };
+        let found = self.found.stateful_sets.get(&self.stateful_set_name(Component::Compute));
+        let replicas = compute.replicas.or(found.map(|found| found.replicas)).unwrap_or(1);
+        usize::try_from(replicas).unwrap_or_default()
     }
 
     pub(crate) fn stateful_set_name(&self, component: Component) -> String {
@@ -89,12 +100,44 @@ pub(crate) struct Compute {
     pub(crate) replicas: Option<i32>,
 }
 
+/// The web gateways that are nodes of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Webgateway {
+    pub(crate) node: Node,
+    pub(crate) gateway: Gateway,
+    pub(crate) replicas: i32,
+}
+
+/// What every web gateway has, wherever it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Gateway {
+    pub(crate) type_: WebgatewayType,
+    /// Application paths, without a slash at the end, each once.
+    pub(crate) paths: Vec<String>,
+    pub(crate) alternative: Option<AlternativeServers>,
+    pub(crate) login_secret: Option<String>,
+}
+
 /// What every node group comes down to.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) image: String,
     pub(crate) update_strategy: UpdateStrategyType,
     pub(crate) template: Template,
+    pub(crate) volumes: Volumes,
+    /// Where its pods belong; empty: anywhere.
+    pub(crate) zones: Vec<String>,
+    /// A web gateway beside IRIS.
+    pub(crate) sidecar: Option<Sidecar>,
+}
+
+/// A web gateway beside IRIS in every pod of a node group.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sidecar {
+    pub(crate) image: String,
+    /// The user's part of its container: no name, no image.
+    pub(crate) container: Container,
+    pub(crate) gateway: Gateway,
     pub(crate) volumes: Volumes,
 }
 

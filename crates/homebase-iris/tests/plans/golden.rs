@@ -126,6 +126,7 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
     let cluster::Plan {
         headless_service,
         service,
+        gateway_service,
         config_maps,
         stateful_sets,
         mirror_labels,
@@ -133,7 +134,7 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
         waiting,
         observed: _,
     } = &applied;
-    json!({
+    let mut result = json!({
         "headlessService": headless_service,
         "service": service,
         "configMaps": config_maps,
@@ -151,7 +152,11 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
         "events": events(&planned_events),
         "warnings": validated.warnings(),
         "status": status,
-    })
+    });
+    if let Some(service) = gateway_service {
+        result["gatewayService"] = json!(service);
+    }
+    result
 }
 
 fn run_iris(input: &Iris, file: &Found) -> Value {

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use crate::simulate::{apply, bring_up, settle};
 
-/// Rounds in which everything comes up: three groups one after the other, and one round to see the last.
-const ROUNDS: usize = 4;
+/// Rounds in which everything comes up: four groups one after the other, and one round to see the last.
+const ROUNDS: usize = 5;
 
 fn node() -> impl Strategy<Value = Value> {
     let label = prop::sample::select(vec!["team", "intersystems.com/name", "intersystems.com/shard"]);
@@ -43,9 +43,20 @@ fn spec() -> impl Strategy<Value = IrisClusterSpec> {
             node["ephemeral"] = json!(ephemeral);
             node
         });
+    let types = prop::sample::select(vec!["apache", "nginx", "apache-lockeddown"]);
+    let gateway = (node(), prop::option::of(0..5), any::<bool>(), types).prop_map(
+        |(mut node, replicas, login, type_)| {
+            node["type"] = json!(type_);
+            node["replicas"] = json!(replicas);
+            node["applicationPaths"] = json!(["/csp/", "/api/app", "/csp"]);
+            node["loginSecret"] = json!(login.then(|| json!({ "name": "login" })));
+            node
+        },
+    );
+    let optional = (prop::option::of(node()), prop::option::of(compute), prop::option::of(gateway));
     let references = (any::<bool>(), any::<bool>());
-    (node(), prop::option::of(0..15_usize), prop::option::of(node()), prop::option::of(compute), references)
-        .prop_map(|(mut data, asyncs, arbiter, compute, (license, config))| {
+    (node(), prop::option::of(0..15_usize), optional, references).prop_map(
+        |(mut data, asyncs, (arbiter, compute, gateway), (license, config))| {
             if let Some(asyncs) = asyncs {
                 data["mirrored"] = json!(true);
                 data["mirrorMap"] = json!(format!("primary{}", ",drasync".repeat(asyncs)));
@@ -54,10 +65,11 @@ fn spec() -> impl Strategy<Value = IrisClusterSpec> {
             serde_json::from_value(json!({
                 "licenseKeySecret": reference(license),
                 "configSource": reference(config),
-                "topology": { "data": data, "arbiter": arbiter, "compute": compute },
+                "topology": { "data": data, "arbiter": arbiter, "compute": compute, "webgateway": gateway },
             }))
             .unwrap()
-        })
+        },
+    )
 }
 
 fn cluster() -> impl Strategy<Value = IrisCluster> {
@@ -91,9 +103,9 @@ fn stateful_set() -> impl Strategy<Value = ObservedStatefulSet> {
 
 /// A cluster and what may be found of it: nothing, something old, strays, pods with and without labels.
 fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
-    let sets = prop::collection::vec(prop::option::of(stateful_set()), 3);
+    let sets = prop::collection::vec(prop::option::of(stateful_set()), 4);
     let children =
-        prop::sample::subsequence(vec!["demo-compute", "demo-arbiter", "demo-stray", "demo"], 0..=4);
+        prop::sample::subsequence(vec!["demo-compute", "demo-webgateway", "demo-stray", "demo"], 0..=4);
     let roles = prop::collection::vec(prop::option::of(prop::option::of(Just("primary".to_owned()))), 3);
     (cluster(), sets, children, roles, any::<bool>()).prop_map(|(cluster, sets, children, roles, missing)| {
         let mirrored = cluster.spec.topology.data.mirrored;
@@ -103,7 +115,7 @@ fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
             let data = BTreeMap::from([("common.cpf".to_owned(), "[config]".to_owned())]);
             found.config_source = if missing { ConfigSource::Missing } else { ConfigSource::Found(data) };
         }
-        for (name, set) in ["demo-arbiter", data, "demo-compute"].into_iter().zip(sets) {
+        for (name, set) in ["demo-arbiter", data, "demo-compute", "demo-webgateway"].into_iter().zip(sets) {
             found.stateful_sets.extend(set.map(|set| (name.to_owned(), set)));
         }
         for kind in [ChildKind::StatefulSet, ChildKind::ConfigMap, ChildKind::Service] {
@@ -125,8 +137,8 @@ fn make(cluster: &IrisCluster, found: &Dereferenced) -> Plan<Prepared> {
 }
 
 fn objects(plan: &Plan<Prepared>) -> Vec<(ChildKind, &ObjectMeta)> {
-    let services = [&plan.headless_service, &plan.service];
-    let services = services.into_iter().map(|service| (ChildKind::Service, &service.metadata));
+    let services = [&plan.headless_service, &plan.service].into_iter().chain(&plan.gateway_service);
+    let services = services.map(|service| (ChildKind::Service, &service.metadata));
     let maps = plan.config_maps.iter().map(|map| (ChildKind::ConfigMap, &map.metadata));
     let sets = plan.stateful_sets.iter().map(|set| (ChildKind::StatefulSet, &set.metadata));
     services.chain(maps).chain(sets).collect()
@@ -187,6 +199,11 @@ proptest! {
             prop_assert_eq!(by_role, cluster.spec.topology.data.mirrored);
             let is_data = set.metadata.labels.as_ref().unwrap()[labels::COMPONENT] == "data";
             prop_assert_eq!(contains(template, Some(&service)), is_data);
+            if let Some(gateway) = &plan.gateway_service {
+                let is_gateway = set.metadata.labels.as_ref().unwrap()[labels::COMPONENT] == "webgateway";
+                let selector = gateway.spec.as_ref().unwrap().selector.as_ref();
+                prop_assert_eq!(contains(template, selector), is_gateway);
+            }
         }
     }
 
@@ -229,7 +246,9 @@ proptest! {
         let waiting = plan.waiting.iter().map(|waiting| waiting.component.as_str().to_owned());
         let all: Vec<_> = applied.chain(waiting).collect();
         let topology = &cluster.spec.topology;
-        let groups = 1 + usize::from(topology.arbiter.is_some()) + usize::from(topology.compute.is_some());
+        let optional =
+            [topology.arbiter.is_some(), topology.compute.is_some(), topology.webgateway.is_some()];
+        let groups = 1 + optional.into_iter().filter(|present| *present).count();
         prop_assert_eq!(all.len(), groups);
         prop_assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), groups);
     }
@@ -239,6 +258,8 @@ proptest! {
         (mut cluster, found) in scene(), from in 0..300, to in 0..300,
     ) {
         prop_assume!(cluster.spec.topology.compute.is_some());
+        // Web gateways know every compute pod by name: for them it is more than a number.
+        cluster.spec.topology.webgateway = None;
         let complete = Dereferenced { config_source: ConfigSource::NotReferenced, ..found };
         let mut scaled_to = |replicas| {
             cluster.spec.topology.compute.as_mut().unwrap().replicas = Some(replicas);

@@ -7,8 +7,8 @@ use homebase_iris::PLAN_HASH;
 use homebase_iris::cluster::{Dereferenced, ObservedStatefulSet, Plan, Prepared, Stage, plan, validate};
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-/// Rounds after which nothing can be held back any more: three groups, and one to see it.
-const ROUNDS: usize = 4;
+/// Rounds after which nothing can be held back any more: four groups, and one to see it.
+const ROUNDS: usize = 5;
 
 /// What is there after the plan was applied, before any controller has looked.
 pub(crate) fn apply<S: Stage>(

@@ -6,27 +6,15 @@ use super::fixture::{CLUSTER, Case, IMAGE, condition, single, text, with_compute
 
 /// Each part that is not built yet: its field, and a value for it.
 fn unsupported() -> Vec<(&'static str, Value)> {
-    let gateway = json!({"image": IMAGE, "type": "nginx"});
     let agent = json!({"image": IMAGE});
-    let mut compute = json!({"image": IMAGE, "ephemeral": true, "replicas": 1});
-    let mut zoned = compute.clone();
-    compute["webgateway"] = gateway.clone();
-    zoned["preferredZones"] = json!(["london"]);
-    let mut arbiter = agent.clone();
-    arbiter["preferredZones"] = json!(["boston"]);
     vec![
         ("spec.tls", json!({"common": {"secret": {"secretName": "certificate"}}})),
-        ("spec.topology.webgateway", gateway.clone()),
         ("spec.topology.sam", agent.clone()),
         ("spec.topology.iam", agent),
         ("spec.topology.data.shards", json!(2)),
         ("spec.topology.data.irisDatabases", json!([{"name": "app"}])),
         ("spec.topology.data.irisNamespaces", json!([{"name": "APP", "globals": "app"}])),
-        ("spec.topology.data.webgateway", gateway),
         ("spec.topology.data.preferredZones", json!(["boston", "chicago"])),
-        ("spec.topology.compute.webgateway", compute),
-        ("spec.topology.compute.preferredZones", zoned),
-        ("spec.topology.arbiter.preferredZones", arbiter),
     ]
 }
 
@@ -38,6 +26,8 @@ fn cluster(field: &str, value: Value) -> Value {
     let (parent, last) = group.rsplit_once('.').unwrap();
     let parent = format!("/{}", parent.replace('.', "/"));
     cluster.pointer_mut(&parent).unwrap()[last] = value;
+    // Only the members of a mirror have zones of their own.
+    cluster["spec"]["topology"]["data"]["mirrored"] = field.ends_with("preferredZones").into();
     cluster
 }
 
@@ -98,15 +88,12 @@ async fn what_runs_keeps_running_while_a_new_spec_is_refused() {
 
     // Two faults at once, and a change that could be made: none of it is.
     let mut wrong = with_compute(single(), 5);
-    wrong["spec"]["topology"]["compute"]["preferredZones"] = json!(["london"]);
-    wrong["spec"]["tls"] = json!({"common": {"secret": {"secretName": "certificate"}}});
+    wrong["spec"]["topology"]["sam"] = json!({"image": IMAGE});
+    wrong["spec"]["topology"]["iam"] = json!({"image": IMAGE});
     case.apply(CLUSTER, "iris", &wrong).await;
     let told = case.until_condition(CLUSTER, "iris", ("SpecAccepted", "False")).await;
     let message = text(&condition(&told, "SpecAccepted"), "/message");
-    assert!(
-        message.contains("spec.tls: ") && message.contains("spec.topology.compute.preferredZones: "),
-        "{message}"
-    );
+    assert!(message.contains("spec.topology.sam: ") && message.contains("spec.topology.iam: "), "{message}");
     assert_eq!(text(&told, "/status/nodes/compute/pods"), "2/2", "what is known stays");
     case.assert_quiet().await;
     assert_eq!(versions().await, before);

@@ -43,6 +43,7 @@ impl IrisClusterReconciler {
         let Plan {
             headless_service,
             service,
+            gateway_service,
             config_maps,
             stateful_sets,
             mirror_labels,
@@ -54,6 +55,9 @@ impl IrisClusterReconciler {
         let engagement = &self.engagement;
         self.services.ensure(engagement, headless_service.clone(), Foreign::Accept).await?;
         self.services.ensure(engagement, service.clone(), Foreign::Refuse).await?;
+        if let Some(service) = gateway_service {
+            self.services.ensure(engagement, service.clone(), Foreign::Refuse).await?;
+        }
         for config_map in config_maps {
             self.config_maps.ensure(engagement, config_map.clone(), Foreign::Refuse).await?;
         }

@@ -5,3 +5,5 @@ pub(crate) mod meta;
 pub(crate) mod pod;
 pub(crate) mod service;
 pub(crate) mod stateful_set;
+pub(crate) mod webgateway;
+pub(crate) mod zones;

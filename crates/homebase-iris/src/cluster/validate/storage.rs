@@ -27,6 +27,13 @@ pub(super) enum Predefined<'a> {
     Claims(&'a StorageSpec),
     /// Each one a directory that goes with the pod.
     Ephemeral(&'a StorageSpec),
+    /// Only the first: a web gateway has no database.
+    Gateway {
+        /// Its settings.
+        storage: &'a StorageSpec,
+        /// Whether it goes with the pod.
+        ephemeral: bool,
+    },
 }
 
 /// The predefined volumes of a node and its directories.
@@ -37,10 +44,11 @@ pub(super) fn validate_storage(
     storage_class: Option<&str>,
     report: &mut Report,
 ) -> (Vec<PredefinedVolume>, Directories) {
-    let (storage, ephemeral) = match predefined {
+    let (storage, ephemeral, count) = match predefined {
         Predefined::None => return (Vec::new(), default_directories()),
-        Predefined::Claims(storage) => (storage, false),
-        Predefined::Ephemeral(storage) => (storage, true),
+        Predefined::Claims(storage) => (storage, false, 4),
+        Predefined::Ephemeral(storage) => (storage, true, 4),
+        Predefined::Gateway { storage, ephemeral } => (storage, ephemeral, 1),
     };
     let db_field = if storage.db.is_none() && storage.legacy.is_some() { "storage" } else { "storageDB" };
     if storage.db.is_some() && storage.legacy.is_some() {
@@ -54,7 +62,7 @@ pub(super) fn validate_storage(
         ("iris-journal1", "storageJournal1", storage.journal1.as_ref(), &mut directories.journal1),
         ("iris-journal2", "storageJournal2", storage.journal2.as_ref(), &mut directories.journal2),
     ];
-    for (name, field, settings, directory) in all {
+    for (name, field, settings, directory) in all.into_iter().take(count) {
         let path = format!("{path}.{field}");
         let chosen = settings.and_then(|settings| settings.mount_path.as_deref());
         if let Some(chosen) = chosen {

@@ -2,31 +2,25 @@
 //! cluster for what it is not.
 
 use homebase_api::IrisClusterSpec;
-use homebase_api::iriscluster::{NodeSpec, Topology};
+use homebase_api::iriscluster::Topology;
 
 use crate::report::Report;
 
 /// Refuses every part of the spec that is not built.
 pub(super) fn refuse_unsupported(spec: &IrisClusterSpec, report: &mut Report) {
-    let Topology { data, compute, arbiter, webgateway, sam, iam } = &spec.topology;
+    let Topology { data, compute: _, arbiter: _, webgateway: _, sam, iam } = &spec.topology;
     let mut refuse = |present: bool, path: &str| {
         if present {
             report.unsupported(path);
         }
     };
     refuse(spec.tls.is_some(), "spec.tls");
-    refuse(webgateway.is_some(), "spec.topology.webgateway");
     refuse(sam.is_some(), "spec.topology.sam");
     refuse(iam.is_some(), "spec.topology.iam");
     refuse(data.shards.is_some(), "spec.topology.data.shards");
     refuse(!data.iris_databases.is_empty(), "spec.topology.data.irisDatabases");
     refuse(!data.iris_namespaces.is_empty(), "spec.topology.data.irisNamespaces");
-    refuse(data.webgateway.is_some(), "spec.topology.data.webgateway");
-    let compute_gateway = compute.as_ref().and_then(|compute| compute.webgateway.as_ref());
-    refuse(compute_gateway.is_some(), "spec.topology.compute.webgateway");
-
-    let zones = |node: Option<&NodeSpec>| node.is_some_and(|node| !node.preferred_zones.is_empty());
-    refuse(zones(Some(&data.node)), "spec.topology.data.preferredZones");
-    refuse(zones(compute.as_ref().map(|compute| &compute.node)), "spec.topology.compute.preferredZones");
-    refuse(zones(arbiter.as_ref()), "spec.topology.arbiter.preferredZones");
+    // Volumes bind to the zone that a pod first comes up in, and each member has one of its own: members that are
+    // only spread would end up in each other's zones for good.
+    refuse(data.mirrored && !data.node.preferred_zones.is_empty(), "spec.topology.data.preferredZones");
 }

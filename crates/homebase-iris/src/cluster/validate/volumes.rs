@@ -7,13 +7,30 @@ use homebase_api::embedded::Embedded;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodSpec, Volume, VolumeMount};
 
 use super::storage::{Predefined, validate_storage};
-use crate::cluster::names::{CPF_DIRECTORY, CPF_VOLUME, KEY_DIRECTORY, KEY_VOLUME};
+use crate::cluster::names::{
+    CPF_DIRECTORY, CPF_VOLUME, CSP_DIRECTORY, CSP_TEMPLATE_DIRECTORY, CSP_TEMPLATE_VOLUME, CSP_VOLUME,
+    KEY_DIRECTORY, KEY_VOLUME, LOGIN_DIRECTORY, LOGIN_VOLUME, SIDECAR_VOLUME,
+};
 use crate::cluster::validated::Volumes;
 use crate::report::{Report, join};
 
 /// Names of volumes that the plan gives itself.
-const RESERVED: [&str; 6] =
-    ["iris-data", "iris-wij", "iris-journal1", "iris-journal2", CPF_VOLUME, KEY_VOLUME];
+const RESERVED: [&str; 10] = [
+    "iris-data",
+    "iris-wij",
+    "iris-journal1",
+    "iris-journal2",
+    CPF_VOLUME,
+    KEY_VOLUME,
+    CSP_VOLUME,
+    CSP_TEMPLATE_VOLUME,
+    LOGIN_VOLUME,
+    SIDECAR_VOLUME,
+];
+
+/// Directories that are taken in every pod that has them.
+const TAKEN: [&str; 5] =
+    [CPF_DIRECTORY, KEY_DIRECTORY, CSP_DIRECTORY, CSP_TEMPLATE_DIRECTORY, LOGIN_DIRECTORY];
 
 /// Every volume and claim template of the cluster, whichever node uses it.
 pub(super) struct Library {
@@ -95,7 +112,7 @@ pub(super) fn validate_volumes(
 }
 
 fn check_mounts(path: &str, mounts: &[VolumeMount], library: &Library, report: &mut Report) {
-    let mut seen = BTreeSet::from([CPF_DIRECTORY, KEY_DIRECTORY]);
+    let mut seen = BTreeSet::from(TAKEN);
     for (index, mount) in mounts.iter().enumerate() {
         let path = format!("{path}[{index}]");
         if !library.has(&mount.name) {
@@ -116,7 +133,7 @@ fn check_mounts(path: &str, mounts: &[VolumeMount], library: &Library, report: &
 
 /// Two predefined volumes in one place would be refused by Kubernetes, with a message that names neither.
 fn check_overlaps(path: &str, directories: &[&str], report: &mut Report) {
-    let mut seen = BTreeSet::from([CPF_DIRECTORY, KEY_DIRECTORY]);
+    let mut seen = BTreeSet::from(TAKEN);
     for directory in directories {
         if !seen.insert(directory) {
             report.invalid(

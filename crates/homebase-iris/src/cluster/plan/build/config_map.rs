@@ -1,20 +1,41 @@
-//! Builds the ConfigMap that holds the CPF of a component. Must not decide what a line of CPF says.
+//! Builds the ConfigMap of a component: its CPF, or the files of a web gateway. Must not decide what a line of them
+//! says.
+
+use std::collections::BTreeMap;
 
 use homebase_api::labels::Component;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::meta::build_meta;
+use super::webgateway::{backends, build_files, own_backend};
 use crate::cluster::cpf::{ComputeCpf, DataCpf, Mirror, compute_cpf, data_cpf};
 use crate::cluster::observed::ConfigSource;
-use crate::cluster::validated::{Node, ValidatedCluster};
+use crate::cluster::validated::{Node, Sidecar, ValidatedCluster, Webgateway};
 
 /// The key of a component's CPF, in the ConfigMap and in `spec.configSource`; also its file name.
 pub(crate) fn cpf_key(component: Component) -> String {
     format!("{component}.cpf")
 }
 
-/// The ConfigMap of a component that has a CPF.
+/// The ConfigMap of a component: its CPF, or the files of a web gateway.
 pub(crate) fn build_config_map(cluster: &ValidatedCluster, component: Component, node: &Node) -> ConfigMap {
+    let name = cluster.key.config_map(component, cluster.mirror_map().is_some());
+    let data = match &cluster.webgateway {
+        Some(Webgateway { gateway, .. }) if component == Component::Webgateway => {
+            build_files(cluster, gateway, &backends(cluster)).into()
+        }
+        _ => {
+            let mut data = build_cpf(cluster, component, node);
+            if let Some(Sidecar { gateway, .. }) = &node.sidecar {
+                data.extend(build_files(cluster, gateway, &own_backend()));
+            }
+            data
+        }
+    };
+    ConfigMap { metadata: build_meta(cluster, component, name), data: Some(data), ..ConfigMap::default() }
+}
+
+fn build_cpf(cluster: &ValidatedCluster, component: Component, node: &Node) -> BTreeMap<String, String> {
     let key = cpf_key(component);
     let additions: Vec<&str> = match &cluster.found.config_source {
         ConfigSource::Found(data) => {
@@ -27,12 +48,7 @@ pub(crate) fn build_config_map(cluster: &ValidatedCluster, component: Component,
     } else {
         build_data_cpf(cluster, node, &additions)
     };
-    let name = cluster.key.config_map(component, cluster.mirror_map().is_some());
-    ConfigMap {
-        metadata: build_meta(cluster, component, name),
-        data: Some([(key, text)].into()),
-        ..ConfigMap::default()
-    }
+    [(key, text)].into()
 }
 
 fn build_data_cpf(cluster: &ValidatedCluster, node: &Node, additions: &[&str]) -> String {

@@ -11,11 +11,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::config_map::cpf_key;
 use super::meta::build_labels;
 use super::stateful_set::non_empty;
+use super::webgateway::{add_files, add_sidecar, build_gateway};
+use super::zones::add_zones;
 use crate::cluster::names::{
     ARBITER_AGENT, ARBITER_PORT, CONTAINER, CPF_DIRECTORY, CPF_VOLUME, IRIS_GROUP, KEY_DIRECTORY, KEY_FILE,
     KEY_VOLUME, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
 };
-use crate::cluster::validated::{Node, ValidatedCluster};
+use crate::cluster::validated::{Gateway, Node, ValidatedCluster, Volumes};
 use crate::hash::{CONFIG_HASH, fingerprint};
 
 /// The pod template of a component; `config_map` holds its CPF.
@@ -59,14 +61,11 @@ fn build_pod(
     pod.image_pull_secrets = (!secrets.is_empty()).then_some(secrets);
 
     let mut volumes: Vec<Volume> = Vec::new();
-    volumes.extend(node.volumes.predefined.iter().filter(|volume| volume.claim.is_none()).map(|volume| {
-        Volume {
-            name: volume.name.to_owned(),
-            empty_dir: Some(EmptyDirVolumeSource::default()),
-            ..Volume::default()
-        }
-    }));
-    volumes.extend(config_map.map(build_cpf_volume));
+    volumes.extend(build_empty_dirs(&node.volumes));
+    let gateway = gateway_of(cluster, component);
+    if gateway.is_none() {
+        volumes.extend(config_map.map(|config_map| build_config_volume(CPF_VOLUME, config_map)));
+    }
     volumes.extend(license(cluster, component).map(build_key_volume));
     volumes.extend(node.volumes.referenced.iter().cloned());
     pod.volumes = (!volumes.is_empty()).then_some(volumes);
@@ -74,13 +73,35 @@ fn build_pod(
         let security = pod.security_context.get_or_insert_default();
         security.fs_group = security.fs_group.or(Some(IRIS_GROUP));
     }
+    add_zones(cluster, component, node, &mut pod);
+    if let (Some(gateway), Some(config_map)) = (gateway, config_map) {
+        add_files(&mut pod, &node.image, &node.template.container, gateway, config_map);
+    }
     pod.containers = vec![build_container(cluster, component, node, config_map)];
+    if let (Some(sidecar), Some(config_map)) = (&node.sidecar, config_map) {
+        add_sidecar(&mut pod, sidecar, config_map);
+    }
     pod
 }
 
-/// The Secret with the license: an ISCAgent needs none.
+/// The settings of a component that is a web gateway.
+fn gateway_of(cluster: &ValidatedCluster, component: Component) -> Option<&Gateway> {
+    cluster.webgateway.as_ref().filter(|_| component == Component::Webgateway).map(|own| &own.gateway)
+}
+
+/// The Secret with the license: only IRIS needs one.
 fn license(cluster: &ValidatedCluster, component: Component) -> Option<&str> {
-    (component != Component::Arbiter).then_some(cluster.license_secret.as_deref()).flatten()
+    let is_iris = !matches!(component, Component::Arbiter | Component::Webgateway);
+    is_iris.then_some(cluster.license_secret.as_deref()).flatten()
+}
+
+/// The predefined volumes that go with the pod.
+pub(super) fn build_empty_dirs(volumes: &Volumes) -> impl Iterator<Item = Volume> {
+    volumes.predefined.iter().filter(|volume| volume.claim.is_none()).map(|volume| Volume {
+        name: volume.name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource::default()),
+        ..Volume::default()
+    })
 }
 
 fn build_container(
@@ -92,6 +113,9 @@ fn build_container(
     let mut container = node.template.container.clone();
     CONTAINER.clone_into(&mut container.name);
     container.image = Some(node.image.clone());
+    if let Some(gateway) = gateway_of(cluster, component) {
+        return build_gateway(container, gateway, &node.volumes);
+    }
     let licensed = license(cluster, component).is_some();
     let mut args = Vec::new();
     if licensed {
@@ -103,6 +127,8 @@ fn build_container(
 
     let ports = match component {
         Component::Arbiter => vec![(ARBITER_AGENT, ARBITER_PORT)],
+        // The web server is that of the gateway then.
+        _ if node.sidecar.is_some() => vec![(SUPERSERVER, SUPERSERVER_PORT)],
         _ => vec![(SUPERSERVER, SUPERSERVER_PORT), (WEB_SERVER, WEB_SERVER_PORT)],
     };
     container.ports = Some(ports.into_iter().map(|(name, port)| build_port(name, port)).collect());
@@ -139,7 +165,7 @@ fn build_env(component: Component, node: &Node, users: Option<Vec<EnvVar>>) -> O
     (!env.is_empty()).then_some(env)
 }
 
-fn build_port(name: &str, port: u16) -> ContainerPort {
+pub(super) fn build_port(name: &str, port: u16) -> ContainerPort {
     ContainerPort {
         name: Some(name.to_owned()),
         container_port: i32::from(port),
@@ -148,13 +174,13 @@ fn build_port(name: &str, port: u16) -> ContainerPort {
     }
 }
 
-fn build_mount(name: &str, path: &str) -> VolumeMount {
+pub(super) fn build_mount(name: &str, path: &str) -> VolumeMount {
     VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
 }
 
-fn build_cpf_volume(config_map: &ConfigMap) -> Volume {
+pub(super) fn build_config_volume(name: &str, config_map: &ConfigMap) -> Volume {
     Volume {
-        name: CPF_VOLUME.to_owned(),
+        name: name.to_owned(),
         config_map: Some(ConfigMapVolumeSource {
             name: config_map.metadata.name.clone().unwrap_or_default(),
             ..ConfigMapVolumeSource::default()

@@ -1,4 +1,4 @@
-//! Builds the two Services of a cluster. Must not select more than the pods that serve.
+//! Builds the Services of a cluster. Must not select more than the pods that serve.
 
 use homebase_api::iriscluster::MirrorRole;
 use homebase_api::labels::{self, Component};
@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::meta::{FIRST_SHARD, build_meta, map};
 use crate::cluster::names::{
-    ClusterName, HEADLESS_SERVICE, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
+    ClusterName, GATEWAY_PORT, HEADLESS_SERVICE, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
 };
 use crate::cluster::validated::ValidatedCluster;
 
@@ -57,11 +57,46 @@ pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
         selector.insert(labels::MIRROR_ROLE.to_owned(), MirrorRole::Primary.as_str().to_owned());
     }
     let changes = cluster.service.spec.ports.as_deref().unwrap_or_default();
-    let ports = [(SUPERSERVER, SUPERSERVER_PORT), (WEB_SERVER, WEB_SERVER_PORT)];
+    let web = if cluster.data.node.sidecar.is_some() { GATEWAY_PORT } else { WEB_SERVER_PORT };
+    let ports = [(SUPERSERVER, SUPERSERVER_PORT), (WEB_SERVER, web)];
     let mut spec = cluster.service.spec.clone();
     spec.type_ = spec.type_.or_else(|| Some("ClusterIP".to_owned()));
     spec.selector = Some(selector);
     spec.ports = Some(ports.into_iter().map(|(name, port)| build_port(name, port, changes)).collect());
+    Service { metadata, spec: Some(spec), ..Service::default() }
+}
+
+/// The Service `NAME-webgateway`.
+///
+/// `serviceTemplate` is for both Services, but for what only one of them can have: addresses and node ports go to
+/// the Service `NAME`.
+pub(crate) fn build_gateway_service(cluster: &ValidatedCluster) -> Service {
+    let mut metadata = build_meta(cluster, Component::Webgateway, cluster.key.gateway_service());
+    let annotations = &cluster.service.annotations;
+    metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
+    let users = cluster.service.spec.clone();
+    let mut changes = users.ports.clone().unwrap_or_default();
+    for change in &mut changes {
+        change.node_port = None;
+        // It names a port of IRIS.
+        change.target_port = None;
+    }
+    let is_headless = users.cluster_ip.as_deref() == Some("None");
+    let spec = ServiceSpec {
+        type_: users.type_.clone().or_else(|| Some("ClusterIP".to_owned())),
+        selector: Some(map([
+            (labels::KIND, labels::KIND_IRIS_CLUSTER),
+            (labels::NAME, &cluster.key.name),
+            (labels::COMPONENT, Component::Webgateway.as_str()),
+        ])),
+        ports: Some(vec![build_port(WEB_SERVER, GATEWAY_PORT, &changes)]),
+        cluster_ip: users.cluster_ip.clone().filter(|_| is_headless),
+        cluster_ips: None,
+        load_balancer_ip: None,
+        external_ips: None,
+        health_check_node_port: None,
+        ..users
+    };
     Service { metadata, spec: Some(spec), ..Service::default() }
 }
 

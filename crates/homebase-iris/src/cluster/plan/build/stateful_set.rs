@@ -66,12 +66,20 @@ pub(crate) fn build_stateful_set(
 }
 
 fn build_claims(node: &Node) -> Option<Vec<PersistentVolumeClaim>> {
-    let predefined = node.volumes.predefined.iter().filter_map(|volume| {
+    let of_sidecar = node.sidecar.as_ref().map(|sidecar| &sidecar.volumes);
+    let all = || [Some(&node.volumes), of_sidecar].into_iter().flatten();
+    let predefined = all().flat_map(|volumes| &volumes.predefined).filter_map(|volume| {
         let spec = volume.claim.clone()?;
         let metadata = ObjectMeta { name: Some(volume.name.to_owned()), ..ObjectMeta::default() };
         Some(PersistentVolumeClaim { metadata, spec: Some(spec), status: None })
     });
-    let claims: Vec<_> = predefined.chain(node.volumes.claims.iter().cloned()).collect();
+    let mut claims: Vec<_> = predefined.collect();
+    for claim in all().flat_map(|volumes| &volumes.claims) {
+        // Both containers may mount it.
+        if claims.iter().all(|known| known.metadata.name != claim.metadata.name) {
+            claims.push(claim.clone());
+        }
+    }
     (!claims.is_empty()).then_some(claims)
 }
 
