@@ -2,5 +2,6 @@
 //! not look into the hub beyond what it shows.
 
 mod diagnosis;
+mod offline;
 mod scene;
 mod story;
