@@ -9,11 +9,12 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// The layer of every crate that ships: it may depend on lower ones only.
-const LAYERS: [(&str, u8); 9] = [
+const LAYERS: [(&str, u8); 10] = [
     ("homebase-core", 0),
     ("homebase-api", 0),
     ("homebase-kubeconfig", 1),
     ("homebase-iris", 1),
+    ("homebase-schema", 1),
     ("homebase-fleet", 2),
     ("homebase-kube", 3),
     ("homebase-controller", 4),

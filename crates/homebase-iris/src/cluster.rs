@@ -8,6 +8,7 @@ pub mod mirror;
 pub mod names;
 pub mod observed;
 pub mod plan;
+mod preview;
 mod status;
 mod validate;
 mod validated;
@@ -18,6 +19,7 @@ pub use self::observed::{
 };
 pub use self::plan::mirror_label::MirrorLabel;
 pub use self::plan::{Applied, Plan, Prepared, Stage, Waiting, WaitingReason, plan};
+pub use self::preview::{Preview, PreviewObject, PreviewStep, preview};
 pub use self::status::{failed_status, first_status, refused_status, status};
 pub use self::validate::validate;
 pub use self::validated::ValidatedCluster;

@@ -20,9 +20,11 @@ pub(crate) const LOG_LEVEL_VARIABLE: &str = "HOMEBASE_LOG";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `status`: the cluster is Ready; for `doctor`: every check passed
-  1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed
-  2  the arguments cannot be used; for `status` and `doctor`: it cannot be told
+  0  done; for `status`: the cluster is Ready; for `doctor`: every check passed; for `validate`: all is valid
+  1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed; for `validate` and `plan`: a
+     resource is invalid
+  2  the arguments cannot be used; for `status` and `doctor`: it cannot be told; for `validate` and `plan`: a manifest
+     cannot be read, or there is none
 
 Data goes to standard output, messages go to standard error. NO_COLOR switches colours off.";
 
@@ -54,6 +56,10 @@ pub(crate) enum Command {
     Resume(PauseArguments),
     /// Check the way to a cluster step by step, from where this command runs, and say how to mend what fails.
     Doctor(DoctorArguments),
+    /// Check manifests of IrisCluster and Iris without a cluster: what an apiserver and the hub would refuse.
+    Validate(ValidateArguments),
+    /// Show every object that the hub would make of manifests of IrisCluster and Iris, without a cluster.
+    Plan(PlanArguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -287,6 +293,50 @@ pub(crate) struct DoctorArguments {
     /// Format of the findings.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+/// Which manifests are meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ManifestArguments {
+    /// File, directory with files *.yaml, *.yml and *.json, or - for standard input; may be given several times.
+    #[arg(short, long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) filename: Vec<PathBuf>,
+
+    /// Namespace of the resources that name none.
+    #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
+    pub(crate) namespace: NamespaceName,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ValidateArguments {
+    #[command(flatten)]
+    pub(crate) manifests: ManifestArguments,
+
+    /// Format of the findings.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// YAML documents, with the table on standard error.
+    #[default]
+    Yaml,
+    /// One JSON list, with the table on standard error.
+    Json,
+    /// The table alone.
+    Table,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArguments {
+    #[command(flatten)]
+    pub(crate) manifests: ManifestArguments,
+
+    /// Format of the plan.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: PlanFormat,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -13,11 +13,14 @@ mod doctor;
 mod fleet;
 mod grant;
 mod list;
+mod manifests;
 mod output;
 mod pause;
+mod plan;
 mod register;
 mod rotate;
 mod status;
+mod validate;
 pub(crate) mod values;
 mod wait;
 
@@ -41,7 +44,7 @@ impl From<Exit> for ExitCode {
 /// Runs a command to its end. `run` is none of them: it is the hub.
 pub(crate) async fn execute(command: Command) -> Exit {
     let on_error = match &command {
-        Command::Status(_) | Command::Doctor(_) => Exit::Unknown,
+        Command::Status(_) | Command::Doctor(_) | Command::Validate(_) | Command::Plan(_) => Exit::Unknown,
         _ => Exit::Failure,
     };
     let ended = match command {
@@ -54,6 +57,8 @@ pub(crate) async fn execute(command: Command) -> Exit {
         Command::Pause(arguments) => pause::run(&arguments, pause::Wanted::Paused).await,
         Command::Resume(arguments) => pause::run(&arguments, pause::Wanted::Running).await,
         Command::Doctor(arguments) => doctor::run(&arguments).await,
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Completions { shell } => completions::run(shell),
         Command::Version => {
             output::print(concat!("homebase ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| Exit::Success)

@@ -3,5 +3,6 @@
 
 mod diagnosis;
 mod namespaces;
+mod offline;
 mod scene;
 mod story;

@@ -1,7 +1,8 @@
 //! The CRDs on a real apiserver: what it refuses by itself, and with which words. It must not need a controller.
 
 mod bounds;
-mod fixture;
+pub(crate) mod fixture;
+mod offline;
 mod rules;
 mod serving;
 mod transitions;

@@ -6,5 +6,6 @@
 mod coverage;
 mod found;
 mod golden;
+mod preview;
 mod properties;
 mod simulate;

@@ -121,7 +121,7 @@ pub(super) fn tail(token: &str) -> &str {
     &token[token.len() - TAIL..]
 }
 
-fn binary() -> PathBuf {
+pub(super) fn binary() -> PathBuf {
     let named = std::env::var_os(BINARY_VARIABLE).map(PathBuf::from);
     named.unwrap_or_else(|| target_dir().join("debug").join("homebase"))
 }

@@ -19,7 +19,7 @@ const FIELD_MANAGER: &str = "homebase-e2e";
 const ESTABLISHED: Duration = Duration::from_secs(60);
 
 /// The apiserver, with the CRDs established. It ends with the test binary: its watchdog sees to that.
-pub(super) async fn plane() -> &'static ControlPlane {
+pub(crate) async fn plane() -> &'static ControlPlane {
     static PLANE: OnceCell<ControlPlane> = OnceCell::const_new();
     PLANE
         .get_or_init(|| async {
@@ -100,7 +100,10 @@ impl Kind {
     /// The same for an object of a certain name.
     pub(super) async fn offer_named(&self, name: &str, spec: &Value) -> Result<DynamicObject, Refusal> {
         let params = PostParams { dry_run: true, ..PostParams::default() };
-        self.api.create(&params, &self.object(name, spec)).await.map_err(Refusal::of)
+        let object = self.object(name, spec);
+        let answer = self.api.create(&params, &object).await.map_err(Refusal::of);
+        super::offline::assert_agrees(&object, answer.as_ref().err());
+        answer
     }
 
     /// The same by server-side apply.

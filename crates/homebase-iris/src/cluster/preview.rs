@@ -1,0 +1,85 @@
+//! Everything that an IrisCluster becomes in the end, in the order in which the hub makes it. It asks the planner again
+//! and again, as if each group came up at once; it must not build or change an object by itself.
+
+use homebase_api::labels::Component;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+
+use super::observed::ObservedStatefulSet;
+use super::plan::{Waiting, WaitingReason, plan};
+use super::validated::ValidatedCluster;
+
+/// An object of a preview.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PreviewObject {
+    /// v1
+    Service(Box<Service>),
+    /// v1
+    ConfigMap(Box<ConfigMap>),
+    /// apps/v1
+    StatefulSet(Box<StatefulSet>),
+}
+
+/// An object, and the node group that must be ready before the hub makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewStep {
+    /// The object as the planner wants it.
+    pub object: PreviewObject,
+    /// The node group that it waits for.
+    pub waits_for: Option<Component>,
+}
+
+/// Everything that an IrisCluster becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// The objects in the order in which the hub makes them.
+    pub steps: Vec<PreviewStep>,
+    /// What never comes, whatever becomes ready.
+    pub held_back: Vec<Waiting>,
+}
+
+/// The preview of a cluster as if nothing of it were there yet.
+pub fn preview(cluster: &ValidatedCluster) -> Preview {
+    let mut cluster = cluster.clone();
+    cluster.found.stateful_sets.clear();
+    cluster.found.existing.clear();
+    let mut steps: Vec<PreviewStep> = Vec::new();
+    let mut waited = None;
+    loop {
+        let plan = plan(&cluster);
+        let services = [plan.headless_service, plan.service].into_iter().chain(plan.gateway_service);
+        let shared = services.map(Box::new).map(PreviewObject::Service);
+        let config_maps = plan.config_maps.into_iter().map(Box::new).map(PreviewObject::ConfigMap);
+        let sets = plan.stateful_sets.iter().cloned().map(Box::new).map(PreviewObject::StatefulSet);
+        for object in shared.chain(config_maps).chain(sets) {
+            // What an earlier round made is the same in this one.
+            if !steps.iter().any(|step| step.object == object) {
+                steps.push(PreviewStep { object, waits_for: waited });
+            }
+        }
+        let known = cluster.found.stateful_sets.len();
+        for set in &plan.stateful_sets {
+            let name = set.metadata.name.clone().unwrap_or_default();
+            cluster.found.stateful_sets.insert(name, settled(set));
+        }
+        if cluster.found.stateful_sets.len() == known {
+            return Preview { steps, held_back: plan.waiting };
+        }
+        waited = plan.waiting.iter().find_map(|waiting| match waiting.reason {
+            WaitingReason::NotReady(before, _) => Some(before),
+            WaitingReason::ConfigSource(_) => None,
+        });
+    }
+}
+
+/// The StatefulSet with every pod as it should be.
+fn settled(set: &StatefulSet) -> ObservedStatefulSet {
+    let applied = ObservedStatefulSet::from(set);
+    ObservedStatefulSet {
+        observed_generation: applied.generation,
+        current_replicas: applied.replicas,
+        ready_replicas: applied.replicas,
+        updated_replicas: applied.replicas,
+        ..applied
+    }
+}
