@@ -60,7 +60,7 @@ impl FleetBrake {
 
     /// Whether nothing may be deleted now.
     pub(crate) fn holds(&self) -> bool {
-        let clusters = self.registry.count();
+        let clusters = self.registry.sessions();
         let mut state = self.lock();
         let holds = state.brake.holds(clusters, Timestamp::now());
         if std::mem::replace(&mut state.told, holds) != holds {

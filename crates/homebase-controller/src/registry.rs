@@ -198,9 +198,9 @@ impl Registry {
         self.clusters.get(id).map(|entry| entry.value().clone())
     }
 
-    /// How many clusters there are.
-    pub fn count(&self) -> usize {
-        self.clusters.len()
+    /// How many clusters have a session: neither paused nor unusable ones.
+    pub fn sessions(&self) -> usize {
+        self.clusters.iter().filter(|entry| matches!(entry.value().view(), View::Session(_))).count()
     }
 
     /// All clusters in the order of their names.

@@ -181,7 +181,7 @@ impl Driver {
             tracing::info!(from = before.as_str(), to = after.as_str(), why, "session state changed");
             if after == State::Unreachable && self.work.is_some() {
                 self.hub.brake.lost(&self.cluster.id);
-            } else if before == State::Unreachable {
+            } else if before == State::Unreachable && after != State::Connecting {
                 self.hub.brake.back(&self.cluster.id);
             }
         }
@@ -206,6 +206,7 @@ impl Driver {
                 }
                 Action::TryWork => {
                     self.cluster.signals.begin_trial();
+                    self.cluster.signals.freshness().renew(Timestamp::now());
                     self.set_flow(Circuit::HalfOpen);
                 }
                 Action::HoldWork => {

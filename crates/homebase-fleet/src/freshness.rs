@@ -60,6 +60,13 @@ impl Freshness {
         open.map(|(watch, heard)| (watch.as_str(), heard.at)).min_by_key(|(_, at)| *at)
     }
 
+    /// All of them begin anew, after a time in which none could bring anything.
+    pub fn renew(&mut self, now: Timestamp) {
+        for heard in self.watches.values_mut() {
+            (heard.at, heard.since_start) = (now, false);
+        }
+    }
+
     /// Forgets all watches: others begin.
     pub fn clear(&mut self) {
         self.watches.clear();

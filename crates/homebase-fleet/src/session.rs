@@ -29,6 +29,8 @@ const SUSPICIOUS_PROBE_INTERVAL: Duration = Duration::from_secs(1);
 pub const PROBE_FAILURES: u32 = 5;
 /// Waits between tries to reach a lost cluster. The cap is what keeps a healed cluster back within 30 s.
 const RECONNECT: Backoff = Backoff { first: Duration::from_secs(5), cap: Duration::from_secs(20) };
+/// How long a trial of work may take to be decided by its requests: longer than one of them may wait for its answer.
+const TRIAL: Duration = Duration::from_secs(12);
 /// Waits between tries of what only a person can repair (identity, rights, CRDs).
 const REPAIR: Backoff = Backoff { first: Duration::from_secs(5), cap: Duration::from_secs(60) };
 /// How long a session must have run before its earlier troubles are forgotten: one that breaks each time that
@@ -124,7 +126,7 @@ impl Session {
                 actions
             }
             Event::RequestsFail => self.requests_failed(now, jitter),
-            Event::RequestAnswered => self.close_circuit(),
+            Event::RequestAnswered => self.close_circuit(now),
             Event::Heard { oldest, watch } => {
                 let is_old = now.duration_since(oldest) >= STALE_AFTER;
                 self.stale = is_old.then_some(Stale { watch, since: oldest });
@@ -163,7 +165,9 @@ impl Session {
         jitter: f64,
     ) -> Vec<Action> {
         self.failed_probes = 0;
-        self.failure = None;
+        if self.circuit == Circuit::Closed {
+            self.failure = None;
+        }
         self.latency = Some(latency);
         self.last_seen = Some(now);
         self.uid = Some(uid);
@@ -182,12 +186,9 @@ impl Session {
             (self.repairs, self.openings, self.reread) = (0, 0, false);
         }
         let mut actions = match self.circuit {
-            Circuit::Open => {
-                self.circuit = Circuit::HalfOpen;
-                vec![Action::TryWork]
-            }
+            Circuit::Open => return self.try_work(),
             // Nothing of the work has failed since the trial began, or it would be open again.
-            Circuit::HalfOpen => self.close_circuit(),
+            Circuit::HalfOpen => self.close_circuit(now),
             Circuit::Closed if self.work_fails => return self.refuse_work(now, jitter),
             Circuit::Closed => Vec::new(),
         };
@@ -252,11 +253,20 @@ impl Session {
         actions
     }
 
-    fn close_circuit(&mut self) -> Vec<Action> {
+    /// What was wrong stays told until the trial is over: else it would be true and false in turns.
+    fn try_work(&mut self) -> Vec<Action> {
+        self.circuit = Circuit::HalfOpen;
+        let by_work = self.failure.as_ref().is_some_and(|it| it.reason == FailureReason::CircuitOpen);
+        vec![Action::TryWork, Action::SetTimer(if by_work { TRIAL } else { SUSPICIOUS_PROBE_INTERVAL })]
+    }
+
+    fn close_circuit(&mut self, now: Timestamp) -> Vec<Action> {
         if self.circuit != Circuit::HalfOpen {
             return Vec::new();
         }
         self.circuit = Circuit::Closed;
+        self.failure = None;
+        self.settle(now);
         vec![Action::ResumeWork]
     }
 
@@ -310,7 +320,7 @@ impl Session {
 
     /// A cluster that answers and works is `Running` when its watches are in sync, else `Syncing`.
     fn settle(&mut self, now: Timestamp) {
-        if self.working && self.failed_probes == 0 && self.circuit != Circuit::Open {
+        if self.working && self.failed_probes == 0 && self.circuit == Circuit::Closed {
             self.enter(if self.unsynced.is_none() { State::Running } else { State::Syncing }, now);
         }
     }

@@ -72,3 +72,13 @@ fn what_comes_in_late_on_a_watch_of_the_work_before_makes_no_entry() {
     freshness.heard("pods", at(0));
     assert_eq!(freshness.oldest(), None);
 }
+
+#[test]
+fn after_an_outage_the_silence_of_before_does_not_count() {
+    let mut freshness = Freshness::default();
+    freshness.started("pods", at(0));
+    freshness.ended("pods");
+    freshness.renew(at(300));
+    freshness.started("pods", at(301));
+    assert_eq!(freshness.oldest(), Some(("pods", at(300))));
+}

@@ -72,6 +72,7 @@ fn one_refusal_reads_the_secret_again_once() {
     // Others may be refused, too, and so may these, after they have been accepted for a while.
     assert_eq!(session.on(Event::Rotated, START, 1.0), [Action::Probe]);
     session.on(answered(Verdict::Matched), START, 1.0);
+    session.on(Event::RequestAnswered, START, 1.0);
     assert_eq!(session.on(Event::Refused, START, 1.0)[0], Action::RereadSecret);
     let later = START + SignedDuration::from_secs(61);
     session.on(answered(Verdict::Matched), later, 1.0);
@@ -90,8 +91,10 @@ fn a_cluster_that_answers_nothing_but_probes_is_tried_with_one_piece_of_work() {
     assert_eq!(session.on(Event::RequestsFail, START, 1.0), []);
     assert_eq!(session.on(Event::RequestAnswered, START, 1.0), []);
 
-    assert_eq!(session.on(answered(Verdict::Matched), START, 1.0)[0], Action::TryWork);
-    assert_eq!((session.state(), session.circuit()), (State::Running, Circuit::HalfOpen));
+    let trial = session.on(answered(Verdict::Matched), START, 1.0);
+    assert_eq!(trial, [Action::TryWork, Action::SetTimer(Duration::from_secs(12))]);
+    assert_eq!((session.state(), session.circuit()), (State::Unreachable, Circuit::HalfOpen));
+    assert_eq!(session.failure().unwrap().reason, FailureReason::CircuitOpen, "it is told until it is over");
     let opened = session.on(Event::RequestsFail, START, 1.0);
     assert_eq!(opened, [Action::HoldWork, Action::SetTimer(Duration::from_secs(10))]);
 
@@ -163,9 +166,10 @@ fn a_cluster_that_answers_again_works_again_without_a_new_start() {
         session.on(failed(FailureReason::ConnectTimeout), START, 1.0);
     }
     let actions = session.on(answered(Verdict::Matched), START, 1.0);
-    assert_eq!(actions[0], Action::TryWork);
-    assert_eq!(session.state(), State::Running);
+    assert_eq!(actions, [Action::TryWork, Action::SetTimer(Duration::from_secs(1))]);
+    assert_eq!(session.state(), State::Unreachable, "until some work has been done");
     assert_eq!(session.on(Event::RequestAnswered, START, 1.0), [Action::ResumeWork]);
+    assert_eq!((session.state(), session.failure()), (State::Running, None));
 }
 
 #[test]
@@ -261,7 +265,7 @@ proptest! {
             if working {
                 prop_assert!(session.verdict().is_some_and(Verdict::is_trusted));
                 prop_assert_eq!(session.circuit(), flow);
-                prop_assert_eq!(session.state() == State::Unreachable, flow == Circuit::Open);
+                prop_assert_eq!(session.state() == State::Unreachable, flow != Circuit::Closed);
             }
             let Some((event, jitter)) = events.get(step) else { break };
             // What was asked for is answered by one of these; the others come by themselves.
