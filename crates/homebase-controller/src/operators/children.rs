@@ -169,15 +169,8 @@ where
                 // Should another object have this name by now, the apiserver answers 409 instead of changing it.
                 wanted.meta_mut().uid = Some(known.uid.clone());
             }
-            // Our labels are on it and another owner: to apply it would take it from that one, unless that is no more.
-            Some(known) if known.owner.is_some() => {
-                if let Some(found) = apply::fetch::<K>(&engagement.client, &key).await? {
-                    if !is_inherited(&found, &wanted) {
-                        return Err(Self::keep(key));
-                    }
-                    wanted.meta_mut().uid = found.uid();
-                }
-            }
+            // Our labels are on it and another owner: to apply it would take it from that one.
+            Some(known) if known.owner.is_some() => return Err(Self::keep(key)),
             _ => {
                 // The watch sees only what carries our label, so ask for what may lack it.
                 let found: Option<K> = apply::fetch(&engagement.client, &key).await?;
@@ -288,20 +281,6 @@ fn is_orphan<K: Resource>(found: &K, wanted: &K) -> bool {
         && hub_of(found).is_some()
         && hub_of(found) == hub_of(wanted)
         && wanted.labels().iter().all(|(key, value)| found.labels().get(key) == Some(value))
-}
-
-/// Whether an object was made for an owner that is no more: one of the kind and name of `wanted`'s, which holds that name
-/// now. The garbage collector may take long to see it, or, after an outage, take the one for the other for ever.
-fn is_inherited<K: Resource>(found: &K, wanted: &K) -> bool {
-    let [before] = found.owner_references() else { return false };
-    let is_same = |now: &OwnerReference| {
-        (&now.api_version, &now.kind, &now.name) == (&before.api_version, &before.kind, &before.name)
-    };
-    wanted.owner_references().iter().any(|now| now.controller == Some(true) && is_same(now))
-        && before.controller == Some(true)
-        && found.meta().deletion_timestamp.is_none()
-        && hub_of(found).is_some()
-        && hub_of(found) == hub_of(wanted)
 }
 
 fn hub_of<K: Resource>(object: &K) -> Option<String> {

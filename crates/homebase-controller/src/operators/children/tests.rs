@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::{Owner, controller, is_inherited, is_orphan, is_ours, mark};
+use super::{Owner, controller, is_orphan, is_ours, mark};
 
 fn set() -> StatefulSet {
     let mut set = StatefulSet::default();
@@ -65,31 +65,4 @@ fn only_what_has_all_our_marks_and_no_owner_is_an_orphan_of_ours() {
     let mut owned = marked("a", "iris");
     owned.metadata.owner_references = Some(vec![OwnerReference::default()]);
     assert!(!is_orphan(&owned, &wanted), "somebody else's");
-}
-
-#[test]
-fn what_was_made_for_an_owner_of_the_same_name_is_inherited_from_it_alone() {
-    let owned = |hub: &str, kind: &str, name: &str, uid: &str| {
-        let mut set = set();
-        set.metadata.annotations =
-            Some([(homebase_api::annotations::HUB_ID.to_owned(), hub.to_owned())].into());
-        let (kind, name, uid) = (kind.to_owned(), name.to_owned(), uid.to_owned());
-        let owner = OwnerReference { kind, name, uid, controller: Some(true), ..OwnerReference::default() };
-        set.metadata.owner_references = Some(vec![owner]);
-        set
-    };
-    let wanted = owned("a", "IrisCluster", "iris", "now");
-    let before = owned("a", "IrisCluster", "iris", "before");
-    assert!(is_inherited(&before, &wanted));
-    assert!(!is_inherited(&owned("b", "IrisCluster", "iris", "before"), &wanted), "of another hub");
-    assert!(!is_inherited(&owned("a", "Iris", "iris", "before"), &wanted), "of another kind");
-    assert!(!is_inherited(&owned("a", "IrisCluster", "other", "before"), &wanted), "of another name");
-    assert!(!is_inherited(&set(), &wanted), "of nobody");
-    let mut shared = before.clone();
-    shared.metadata.owner_references.as_mut().unwrap().push(OwnerReference::default());
-    assert!(!is_inherited(&shared, &wanted), "somebody else's too");
-    let mut ending = before;
-    ending.metadata.deletion_timestamp =
-        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
-    assert!(!is_inherited(&ending, &wanted), "on its way out");
 }
