@@ -76,3 +76,12 @@ fn hundreds_of_watches_are_told_in_a_few_words() {
     let words = board.missing().unwrap();
     assert!(words.starts_with("Service in n-000, ") && words.ends_with(", and 5 more"), "{words}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_of_before_spares_no_later_wait() {
+    let (cluster, reachable) = watch::channel(true);
+    cluster.send_replace(true);
+    let start = Instant::now();
+    until_ready(BACKOFF, reachable).await;
+    assert_eq!(start.elapsed(), BACKOFF);
+}
