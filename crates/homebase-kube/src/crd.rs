@@ -24,8 +24,8 @@ mod tests;
 
 pub use error::{InstallCrdError, MigrateObjectsError};
 use judge::{
-    APPLIED_FINGERPRINT, Verdict, fingerprint_of, judge, restrict, retired_versions, unknown_versions,
-    with_versions,
+    APPLIED_FINGERPRINT, Verdict, fingerprint_of, is_of_homebase, judge, restrict, retired_versions,
+    unknown_versions, with_versions,
 };
 
 /// How long the apiserver may take to establish a CRD: seconds when it is busy, a minute never.
@@ -138,10 +138,10 @@ impl Installer<'_> {
                 Verdict::RemoteNewer { claim } => {
                     installed = Installed::RemoteNewer(wanted.name_any());
                     if let Some(found) = found.filter(|_| claim) {
-                        self.claim(&found).await?;
+                        self.claim_if_allowed(&found).await?;
                     }
                 }
-                Verdict::Keep | Verdict::OtherHub(_) => {}
+                Verdict::Keep | Verdict::OtherHub(_) | Verdict::HubTooOld(_) => {}
             }
             self.how.progress.step();
         }
@@ -176,12 +176,15 @@ impl Installer<'_> {
                 version: version.clone(),
                 source: Box::new(source),
             };
-            found = self.retire(wanted, &found, &retired, refuse).await?;
+            if !is_of_homebase(&found) {
+                return Err(refuse(MigrateObjectsError::KeepForeign));
+            }
+            found = self.retire(wanted, &found, [&gone, &retired], refuse).await?;
         }
         // From here on nobody can bring up the old versions any more. Without a fingerprint: it is not the end.
         let unserved = with_versions(wanted, &found, &gone, false);
         found = self.apply(&unserved, Some(&found), None).await?;
-        let named = match migrate::find_named(self.client, wanted, &gone).await {
+        let named = match migrate::find_named(self.client, wanted, &gone, self.how.progress).await {
             Ok(named) => named,
             Err(error) => {
                 tracing::info!(crd = wanted.name_any(), error = %Chain(&error), "retired versions stay, unserved");
@@ -193,19 +196,20 @@ impl Installer<'_> {
     }
 
     /// Moves all objects out of the retired versions; returns the CRD as it is then. Each step finds what an earlier
-    /// try has done, so it may break off anywhere.
+    /// try has done, so it may break off anywhere. All versions that are to be gone stay meanwhile: objects may name
+    /// one that nothing is stored in.
     async fn retire(
         &self,
         wanted: &CustomResourceDefinition,
         found: &CustomResourceDefinition,
-        retired: &[String],
+        [gone, retired]: [&[String]; 2],
         refuse: impl Fn(MigrateObjectsError) -> InstallCrdError,
     ) -> Result<CustomResourceDefinition, InstallCrdError> {
         let name = wanted.name_any();
         migrate::ask_for_right(&self.api, &name).await.map_err(&refuse)?;
         tracing::info!(crd = name, ?retired, "objects are moved out of stored versions that are retired");
         // Without a fingerprint: it is not what is wanted in the end.
-        let both = with_versions(wanted, found, retired, true);
+        let both = with_versions(wanted, found, gone, true);
         self.apply(&both, Some(found), None).await?;
         self.await_established(&name).await?;
         self.await_served(wanted).await?;
@@ -240,6 +244,17 @@ impl Installer<'_> {
             .patch(&name, &params, &Patch::Apply(&marked))
             .await
             .map_err(|error| InstallCrdError::ApplyCrd { name, source: Box::new(error) })
+    }
+
+    /// Claims a cluster by a newer CRD where the rights do. A cluster that cannot be claimed works all the same, and stays one that is newer.
+    async fn claim_if_allowed(&self, found: &CustomResourceDefinition) -> Result<(), InstallCrdError> {
+        match self.claim(found).await {
+            Err(error) if error.category() == Some(Category::Forbidden) => {
+                tracing::info!(crd = found.name_any(), error = %Chain(&error), "a newer CRD is not claimed");
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
     /// Claims a cluster by a CRD that is left as it is.

@@ -37,7 +37,9 @@ pub(super) fn crds_of(outcome: Result<Installed, InstallCrdError>) -> Crds {
                     Crds::ForeignOwner(message)
                 }
                 InstallCrdError::KeepOut { .. } => Crds::Forbidden(message),
-                InstallCrdError::Establish { .. } => Crds::NotEstablished(message),
+                InstallCrdError::Establish { .. } | InstallCrdError::UpgradeHub { .. } => {
+                    Crds::NotEstablished(message)
+                }
                 _ if error.is_forbidden() => Crds::Forbidden(message),
                 _ => Crds::Failed(message),
             }

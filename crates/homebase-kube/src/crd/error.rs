@@ -54,6 +54,14 @@ pub enum InstallCrdError {
         /// The other hub.
         hub: String,
     },
+    /// A newer hub has taken a version away.
+    #[error("upgrade the hub: version {version} of CRD {name}, which it works with, is not served any more")]
+    UpgradeHub {
+        /// The CRD's name.
+        name: String,
+        /// The version.
+        version: String,
+    },
     /// The change would remove a version in which objects are stored, and they could not be moved out of it.
     #[error(
         "CRD {name} has objects stored in version {version}, which this hub does not know, and they are not migrated: \
@@ -95,6 +103,7 @@ impl InstallCrdError {
             Self::ForeignOwner { .. }
             | Self::KeepOtherHubs { .. }
             | Self::KeepOut { .. }
+            | Self::UpgradeHub { .. }
             | Self::RemoveStoredVersion { .. }
             | Self::Establish { .. } => None,
         }
@@ -127,6 +136,9 @@ pub enum MigrateObjectsError {
     /// There was no answer in time.
     #[error("no complete answer within {} s", REQUEST_TIMEOUT.as_secs())]
     AwaitAnswer,
+    /// The objects are somebody else's.
+    #[error("no version of Homebase made the CRD, so the objects may have fields that a move would drop")]
+    KeepForeign,
     /// There is no end to it.
     #[error("objects were still written in other versions after {MAX_PASSES} passes over all of them")]
     Settle,
@@ -144,7 +156,7 @@ impl MigrateObjectsError {
             }
             Self::RewriteObject { source, .. } => Some(categorize(source)),
             Self::AwaitAnswer => Some(Category::ResponseTimeout),
-            Self::Settle | Self::FindStorage => None,
+            Self::KeepForeign | Self::Settle | Self::FindStorage => None,
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Verdict {
     RemoteNewer {
         claim: bool,
     },
+    /// It is newer, and has a version no more, or serves it no more, that the hub works with.
+    HubTooOld(String),
     Foreign,
     /// Another hub, whose ID this is, has claimed the cluster by it.
     OtherHub(String),
@@ -47,11 +49,11 @@ pub(super) fn judge(
         return Verdict::Foreign;
     }
     let is_unclaimed = claim.is_some_and(|claim| holder != Some(claim.id.as_str()));
-    let version = |crd: &CustomResourceDefinition| {
-        crd.annotations().get(annotations::CRD_VERSION).and_then(|text| text.parse::<u64>().ok())
-    };
-    if version(found) > version(wanted) {
-        return Verdict::RemoteNewer { claim: is_unclaimed };
+    if crd_version(found) > crd_version(wanted) {
+        return match unserved_version(wanted, found) {
+            Some(version) => Verdict::HubTooOld(version),
+            None => Verdict::RemoteNewer { claim: is_unclaimed },
+        };
     }
     let applied = found.annotations().get(APPLIED_FINGERPRINT);
     if !is_unclaimed && applied.is_some() && applied == fingerprint_of(wanted).as_ref() {
@@ -71,6 +73,7 @@ pub(super) fn restrict(
     let name = name.to_owned();
     match (verdict, policy) {
         (Verdict::OtherHub(hub), _) => Err(InstallCrdError::KeepOtherHubs { name, hub }),
+        (Verdict::HubTooOld(version), _) => Err(InstallCrdError::UpgradeHub { name, version }),
         (Verdict::Foreign, CrdPolicy::Install) => Err(InstallCrdError::ForeignOwner { name }),
         (Verdict::Apply, CrdPolicy::Never) if !is_there => Err(InstallCrdError::KeepOut { name }),
         // A foreign one that is served may do: what it refuses will show on the resources.
@@ -78,6 +81,26 @@ pub(super) fn restrict(
         (Verdict::RemoteNewer { .. }, CrdPolicy::Never) => Ok(Verdict::RemoteNewer { claim: false }),
         (verdict, _) => Ok(verdict),
     }
+}
+
+/// Whether a version of Homebase has made the CRD as it is. A label is not enough: it hands a CRD over whose objects
+/// have fields of somebody else.
+pub(super) fn is_of_homebase(found: &CustomResourceDefinition) -> bool {
+    crd_version(found).is_some()
+}
+
+fn crd_version(crd: &CustomResourceDefinition) -> Option<u64> {
+    crd.annotations().get(annotations::CRD_VERSION)?.parse().ok()
+}
+
+/// A version that the hub works with and the CRD on the cluster does not serve. The CRD is asked, not discovery, which
+/// lags behind a CRD that was written just now.
+fn unserved_version(wanted: &CustomResourceDefinition, found: &CustomResourceDefinition) -> Option<String> {
+    let served = |crd: &CustomResourceDefinition, name: &str| {
+        crd.spec.versions.iter().any(|version| version.served && version.name == name)
+    };
+    let mut names = wanted.spec.versions.iter().map(|version| &version.name);
+    names.find(|name| served(wanted, name) && !served(found, name)).cloned()
 }
 
 fn shown(id: &str) -> String {

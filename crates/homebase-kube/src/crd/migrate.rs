@@ -92,6 +92,7 @@ pub(super) async fn find_named(
     client: &Client,
     crd: &CustomResourceDefinition,
     versions: &[String],
+    progress: &Progress,
 ) -> Result<Vec<String>, MigrateObjectsError> {
     let resource = storage_resource(crd).ok_or(MigrateObjectsError::FindStorage)?;
     let group_version = |version: &String| format!("{}/{version}", crd.spec.group);
@@ -102,6 +103,7 @@ pub(super) async fn find_named(
     while let Some(page) = pages.next().await? {
         let entries = page.into_iter().flat_map(|object| object.managed_fields.unwrap_or_default());
         named.extend(entries.filter_map(|entry| entry.api_version));
+        progress.step();
     }
     Ok(versions.iter().filter(|version| named.contains(&group_version(version))).cloned().collect())
 }

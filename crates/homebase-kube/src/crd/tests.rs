@@ -4,12 +4,15 @@ use homebase_api::{annotations, labels};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionStatus,
 };
-use kube::ResourceExt as _;
+use kube::client::Body;
+use kube::{Client, ResourceExt as _};
+use serde_json::json;
+use tower::{BoxError, service_fn};
 
-use super::judge::remaining_versions;
+use super::judge::{is_of_homebase, remaining_versions};
 use super::{
-    APPLIED_FINGERPRINT, CrdPolicy, InstallCrdError, Verdict, fingerprint_of, judge, restrict,
-    retired_versions, unknown_versions, with_versions,
+    APPLIED_FINGERPRINT, CrdPolicy, InstallCrdError, Progress, Verdict, fingerprint_of, judge, migrate,
+    restrict, retired_versions, unknown_versions, with_versions,
 };
 use crate::claim::HubClaim;
 
@@ -49,6 +52,40 @@ fn only_ours_and_only_older_ones_are_changed() {
     foreign.labels_mut().remove(labels::MANAGED_BY);
     foreign.annotations_mut().remove(annotations::HUB_ID);
     assert_eq!(judged(&foreign), Verdict::Foreign);
+}
+
+#[test]
+fn a_newer_crd_is_left_alone_only_while_it_serves_what_the_hub_works_with() {
+    let newer = || annotated(applied(), annotations::CRD_VERSION, "999");
+    let too_old = Verdict::HubTooOld("v1alpha1".to_owned());
+    let mut unserved = newer();
+    unserved.spec.versions[0].served = false;
+    assert_eq!(judged(&unserved), too_old);
+    let mut gone = newer();
+    "v1".clone_into(&mut gone.spec.versions[0].name);
+    assert_eq!(judged(&gone), too_old);
+    let mut besides = newer();
+    besides.spec.versions.insert(0, gone.spec.versions.remove(0));
+    assert_eq!(judged(&besides), Verdict::RemoteNewer { claim: false });
+    for policy in [CrdPolicy::Install, CrdPolicy::Adopt, CrdPolicy::Never] {
+        let refused = restrict(too_old.clone(), policy, "a", true).unwrap_err();
+        assert_eq!(refused.category(), None);
+        assert!(refused.to_string().starts_with("upgrade the hub: version v1alpha1 of CRD a"), "{refused}");
+    }
+}
+
+#[test]
+fn a_label_alone_does_not_make_a_crd_one_of_homebase() {
+    assert!(is_of_homebase(&wanted()));
+    assert!(is_of_homebase(&annotated(wanted(), annotations::CRD_VERSION, "0")));
+    assert!(!is_of_homebase(&annotated(wanted(), annotations::CRD_VERSION, "theirs")));
+    let mut labelled = wanted();
+    labelled.metadata.annotations = None;
+    assert_eq!(
+        labelled.labels().get(labels::MANAGED_BY).map(String::as_str),
+        Some(labels::MANAGED_BY_HOMEBASE)
+    );
+    assert!(!is_of_homebase(&labelled));
 }
 
 #[test]
@@ -161,4 +198,26 @@ fn a_refused_migration_names_version_and_fix() {
     }
     // Else a cluster that serves the kinds would pass for one that needs nothing.
     assert_eq!(error.category(), None);
+}
+
+/// Else a long list, at one request a second, would pass for an installation that hangs.
+#[tokio::test(start_paused = true)]
+async fn each_page_that_is_searched_for_names_of_versions_is_progress() {
+    let answer = async |request: http::Request<Body>| -> Result<http::Response<Body>, BoxError> {
+        let is_last = request.uri().query().is_some_and(|query| query.contains("continue=more"));
+        let entry = json!({"apiVersion": format!("{}/v1alpha0", wanted().spec.group), "operation": "Update"});
+        let page = json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList",
+            "metadata": if is_last { json!({}) } else { json!({"continue": "more"}) },
+            "items": [{
+                "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                "metadata": {"name": "app", "managedFields": if is_last { json!([entry]) } else { json!([]) }},
+            }],
+        });
+        Ok(http::Response::new(Body::from(page.to_string().into_bytes())))
+    };
+    let client = Client::new(service_fn(answer), "ns");
+    let (progress, gone) = (Progress::default(), ["v1alpha0".to_owned(), "v0".to_owned()]);
+    let named = migrate::find_named(&client, &wanted(), &gone, &progress).await.unwrap();
+    assert_eq!((named, progress.steps()), (vec!["v1alpha0".to_owned()], 2));
 }

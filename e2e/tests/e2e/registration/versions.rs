@@ -23,6 +23,8 @@ use crate::support::{
 const OLD: &str = "v1alpha0";
 /// See [`OLD`].
 const NEW: &str = "v1alpha1";
+/// One that even the old hub did not store in any more.
+const OLDEST: &str = "v0";
 /// More than fit on one page of the hub's list.
 const OBJECTS: usize = 105;
 /// Objects that the test writes at the same time.
@@ -48,12 +50,20 @@ fn both(crd: CustomResourceDefinition, stored: &str) -> CustomResourceDefinition
     both
 }
 
+/// A CRD as a later version of Homebase has left it.
+fn newer(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    crd.annotations_mut().insert(annotations::CRD_VERSION.to_owned(), "999".to_owned());
+    crd
+}
+
 async fn install(plane: &ControlPlane, crd: CustomResourceDefinition) {
     let api: &Api<CustomResourceDefinition> = &Api::all(plane.client().await.unwrap());
     let name = &crd.name_any();
     let params = PatchParams::apply(FIELD_MANAGER).force();
     api.patch(name, &params, &Patch::Apply(&crd)).await.unwrap();
-    let objects: &Api<DynamicObject> = &Api::all_with(plane.client().await.unwrap(), &in_version(&crd, OLD));
+    let stored = &crd.spec.versions.iter().find(|version| version.storage).unwrap().name;
+    let objects: &Api<DynamicObject> =
+        &Api::all_with(plane.client().await.unwrap(), &in_version(&crd, stored));
     eventually(format!("{name} is served"), SOON, || async move {
         objects.list(&ListParams::default()).await.map(drop).map_err(|error| error.to_string())
     })
@@ -199,5 +209,119 @@ async fn without_the_right_to_end_it_nothing_is_begun() {
     let (_, took) = fleet.wait_condition("unmoved", ("Ready", "True", "AllChecksPassed"), MENDED).await;
     eprintln!("figure: the right granted to Ready: {took:?}");
     works(&plane, "unmoved", 1).await;
+    fleet.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn objects_of_somebody_else_are_not_moved() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    remove_crds(&plane).await;
+    let [_, singles] = <[_; 2]>::try_from(remote_crds()).unwrap();
+    // It has a field that no version of Homebase knows, and none of its marks.
+    let mut foreign = older(singles.clone());
+    (foreign.metadata.annotations, foreign.metadata.labels) = (None, None);
+    let schema = foreign.spec.versions[0].schema.as_mut().unwrap().open_api_v3_schema.as_mut().unwrap();
+    let spec = schema.properties.as_mut().unwrap().get_mut("spec").unwrap();
+    spec.x_kubernetes_preserve_unknown_fields = Some(true);
+    install(&plane, foreign).await;
+    create_namespace(&plane, "foreign").await;
+    let old = in_version(&singles, OLD);
+    let spec = json!({"deploymentName": "app", "replicas": 0, "theirs": "kept"});
+    store(&plane, &old, "foreign", "app", spec).await;
+    let before = versions(&plane, &names()[1]).await;
+
+    let adopt = json!({annotations::CRD_POLICY: "Adopt"});
+    Form::native("foreign", &kubeconfig(&plane).await).annotated(adopt).put(fleet).await;
+    let refused = format!("stored in version {OLD}");
+    eventually("the hub refuses", SOON, || async {
+        let (message, _) =
+            fleet.wait_condition("foreign", ("CRDsInstalled", "False", "Installing"), SOON).await;
+        if message.contains(&refused) { Ok(()) } else { Err(message) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(versions(&plane, &names()[1]).await, before);
+    let objects: Api<DynamicObject> = Api::namespaced_with(plane.client().await.unwrap(), "foreign", &old);
+    assert_eq!(objects.get("app").await.unwrap().data["spec"]["theirs"], "kept");
+    fleet.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn objects_that_name_a_version_from_before_the_retired_one_are_applied_still() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    remove_crds(&plane).await;
+    create_namespace(&plane, "generations").await;
+    let [_, singles] = <[_; 2]>::try_from(remote_crds()).unwrap();
+    let mut first = older(singles.clone());
+    OLDEST.clone_into(&mut first.spec.versions[0].name);
+    install(&plane, first.clone()).await;
+    let spec = json!({"deploymentName": "app", "replicas": 0});
+    store(&plane, &in_version(&singles, OLDEST), "generations", "app", spec.clone()).await;
+    // What the first retirement left: nothing is stored in the oldest version, and an object names it.
+    let mut second = older(singles.clone());
+    second.spec.versions.extend(first.spec.versions);
+    (second.spec.versions[1].storage, second.spec.versions[1].served) = (false, false);
+    install(&plane, second).await;
+    let client = plane.client().await.unwrap();
+    let objects: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), "generations", &in_version(&singles, OLD));
+    let labelled = Patch::Merge(json!({"metadata": {"labels": {"generation": "second"}}}));
+    objects.patch("app", &PatchParams::default(), &labelled).await.unwrap();
+    let recorded = Patch::Merge(json!({"status": {"storedVersions": [OLD]}}));
+    let crds: Api<CustomResourceDefinition> = Api::all(client);
+    crds.patch_status(&names()[1], &PatchParams::default(), &recorded).await.unwrap();
+
+    Form::native("generations", &kubeconfig(&plane).await).put(fleet).await;
+    fleet.wait_condition("generations", ("Ready", "True", "AllChecksPassed"), MENDED).await;
+    let version = |name: &str, is_served| (name.to_owned(), is_served);
+    let all = vec![version(NEW, true), version(OLD, false), version(OLDEST, false)];
+    assert_eq!(versions(&plane, &names()[1]).await, (all, vec![NEW.to_owned()]));
+    let new = in_version(&singles, NEW);
+    store(&plane, &new, "generations", "app", spec).await;
+    wait_observed(&plane, &new).await;
+    fleet.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_hub_whose_version_is_served_no_more_says_that_it_is_too_old() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    remove_crds(&plane).await;
+    for mut crd in remote_crds().into_iter().map(newer) {
+        "v2".clone_into(&mut crd.spec.versions[0].name);
+        install(&plane, crd).await;
+    }
+    let mark = plane.audit_mark().unwrap();
+    Form::native("rolled-back", &kubeconfig(&plane).await).put(fleet).await;
+    let unserved = ("CRDsInstalled", "False", "NotEstablished");
+    let (message, _) = fleet.wait_condition("rolled-back", unserved, SOON).await;
+    assert!(message.contains("upgrade the hub") && message.contains(NEW), "{message}");
+    fleet.wait_condition("rolled-back", ("Ready", "False", "CRDsNotInstalled"), SOON).await;
+    let effective: Vec<_> =
+        hub_requests(&plane, mark).into_iter().filter(homebase_testkit::AuditEvent::is_effective).collect();
+    assert!(effective.is_empty(), "{effective:?}");
+    // Who gets this cluster next wants CRDs that this hub may change; so below.
+    remove_crds(&plane).await;
+    fleet.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_newer_crd_that_may_not_be_claimed_is_newer_all_the_same() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    remove_crds(&plane).await;
+    for crd in remote_crds() {
+        install(&plane, newer(crd)).await;
+    }
+    let mut readonly = shipped();
+    for rule in &mut readonly {
+        if rule.resources.iter().flatten().any(|resource| resource == "customresourcedefinitions") {
+            rule.verbs.retain(|verb| verb == "get");
+        }
+    }
+    let text = kubeconfig_with(&plane, "unclaimed", &readonly).await;
+    Form::native("unclaimed", &text).put(fleet).await;
+    let (message, _) =
+        fleet.wait_condition("unclaimed", ("CRDsInstalled", "True", "RemoteNewer"), SOON).await;
+    assert!(message.contains("upgrade the hub"), "{message}");
+    remove_crds(&plane).await;
     fleet.assert_invariants().await;
 }
