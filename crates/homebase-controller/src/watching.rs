@@ -193,7 +193,7 @@ impl Watching {
 
 /// Waits as long as a failed watch has to: until the cluster answers again, or for the backoff where it has never ceased
 /// to.
-async fn until_ready(delay: Duration, mut reachable: watch::Receiver<bool>) {
+pub(crate) async fn until_ready(delay: Duration, mut reachable: watch::Receiver<bool>) {
     reachable.mark_unchanged();
     tokio::select! {
         () = tokio::time::sleep(delay) => {}

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use homebase_core::Namespaces;
 use homebase_kubeconfig::{SanitizedKubeconfig, Trust};
 use http::{HeaderValue, Uri, header};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
@@ -103,7 +102,7 @@ pub fn build_client(
     }
     check_literal_address(&config.cluster_url, destinations)?;
     let connector = ConnectDeadline { inner: over_tls(config, tcp(destinations))? };
-    assemble(config, limits, observer, 0, &connector)
+    assemble(config, limits, observer, &connector)
 }
 
 /// Builds the client of a registered cluster, in the way that its kubeconfig says: the sanitizer has let through what
@@ -120,20 +119,19 @@ pub fn build_registered_client(
         config.headers = vec![(header::USER_AGENT, user_agent)];
     }
     check_literal_address(&config.cluster_url, destinations)?;
-    let lanes = Namespaces::MAX;
     if let Some(url) = kubeconfig.proxy() {
         let url: Uri = url.url().parse().map_err(|_| BuildClientError::ParseServer)?;
         check_literal_address(&url, destinations)?;
         let tunnel = proxy::tunnel(&url, &config, tcp(destinations))?;
         let connector = ConnectDeadline { inner: over_tls(&config, tunnel)? };
-        return assemble(&config, limits, observer, lanes, &connector);
+        return assemble(&config, limits, observer, &connector);
     }
     if *kubeconfig.trust() == Trust::Plaintext {
         let connector = ConnectDeadline { inner: tcp(destinations) };
-        return assemble(&config, limits, observer, lanes, &connector);
+        return assemble(&config, limits, observer, &connector);
     }
     let connector = ConnectDeadline { inner: over_tls(&config, tcp(destinations))? };
-    assemble(&config, limits, observer, lanes, &connector)
+    assemble(&config, limits, observer, &connector)
 }
 
 /// TCP to addresses that the policy allows.
@@ -161,13 +159,13 @@ fn assemble<C>(
     config: &Config,
     limits: ClientLimits,
     observer: Arc<dyn Observer>,
-    namespaces: usize,
     connector: &C,
 ) -> Result<Client, BuildClientError>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let lanes = Lanes::new(namespaces, || {
+    let connector = connector.clone();
+    let lanes = Lanes::new(move || {
         legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())

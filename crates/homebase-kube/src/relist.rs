@@ -85,8 +85,14 @@ impl Breaks {
         let now = Instant::now();
         let is_first = self.failed.replace(now).is_none_or(|before| now - before > ROW);
         match category {
-            // The apiserver is there, and a listing is the last that it wants to be asked for.
-            Category::Throttled => false,
+            // The apiserver is there, and a listing is the last that it wants to be asked for now. It was away before,
+            // perhaps, and this is the first that is heard of it.
+            Category::Throttled => {
+                if is_first {
+                    self.due = Some(now + RELIST_INTERVAL);
+                }
+                false
+            }
             // A right that was withdrawn and is granted again shows itself in a listing, and in nothing else.
             _ if is_first => true,
             // It is there and refuses: a view that was complete stays so, and one that was not is listed anyway.

@@ -11,11 +11,15 @@ use homebase_core::ObjectKey;
 use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
 use kube::runtime::watcher::Event;
-use tokio::sync::mpsc;
+use kube::{Api, Client};
+use tokio::sync::{mpsc, watch};
 
 use crate::reconcile::{Engagement, Watch};
+use crate::watching::until_ready;
+
+#[cfg(test)]
+mod tests;
 
 /// The keys of a source that mean something; the rest is not kept.
 const KEYS: [&str; 5] = ["common.cpf", "data.cpf", "compute.cpf", "CSP-merge.ini", "CSP.ini"];
@@ -85,27 +89,36 @@ impl Sources {
     pub(super) fn watch(
         &self,
         engagement: &Engagement,
-        mut requests: Requests,
+        requests: Requests,
         wake: impl Fn(&ObjectKey) + Clone + Send + Sync + 'static,
     ) -> Watch {
-        let (sources, client) = (self.clone(), engagement.client.clone());
-        let run = async move {
-            let mut running = FuturesUnordered::new();
-            loop {
-                tokio::select! {
-                    request = requests.recv() => {
-                        let Some((key, registration)) = request else { return };
-                        let objects: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
-                        let config = watch_config().fields(&format!("metadata.name={}", key.name));
-                        let feed = Feed { sources: sources.clone(), key, seen: None, wake: wake.clone() };
-                        let watch = run_watch(watch_objects(objects, config), feed, fastrand::f64, tokio::time::sleep);
-                        running.push(Abortable::new(watch, registration));
-                    }
-                    Some(_) = running.next(), if !running.is_empty() => {}
+        let (client, reachable) = (engagement.client.clone(), engagement.watching.reachable.clone());
+        Watch { kind: "config sources", run: Box::pin(self.clone().run(client, reachable, requests, wake)) }
+    }
+
+    async fn run(
+        self,
+        client: Client,
+        reachable: watch::Receiver<bool>,
+        mut requests: Requests,
+        wake: impl Fn(&ObjectKey) + Clone + Send + Sync + 'static,
+    ) {
+        let mut running = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                request = requests.recv() => {
+                    let Some((key, registration)) = request else { return };
+                    let objects: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
+                    let config = watch_config().fields(&format!("metadata.name={}", key.name));
+                    let feed = Feed { sources: self.clone(), key, seen: None, wake: wake.clone() };
+                    let reachable = reachable.clone();
+                    let pause = move |delay| until_ready(delay, reachable.clone());
+                    let watch = run_watch(watch_objects(objects, config), feed, fastrand::f64, pause);
+                    running.push(Abortable::new(watch, registration));
                 }
+                Some(_) = running.next(), if !running.is_empty() => {}
             }
-        };
-        Watch { kind: "config sources", run: Box::pin(run) }
+        }
     }
 
     fn set(&self, key: &ObjectKey, source: Source) -> bool {

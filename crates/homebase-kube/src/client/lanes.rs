@@ -1,76 +1,120 @@
-//! Several HTTP stacks for one apiserver, which takes a limited number of requests at a time on one connection: the
-//! watches of many namespaces would hold all of them, and nothing else would get through. It decides which request
-//! goes over which connection and nothing else.
+//! Several HTTP stacks for one apiserver, which takes a limited number of requests at a time on one connection: many
+//! watches would hold all of them, and nothing else would get through. It decides which request goes over which
+//! connection and nothing else.
 
-use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
 use http::{Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower::Service;
+
+use crate::observe::is_watch;
 
 #[cfg(test)]
 mod tests;
 
-/// Namespaces whose watches share a connection. kube-apiserver lets 100 requests stand open on one; a namespace has
-/// some seven watches, and one for each ConfigMap that somebody names.
-const NAMESPACES_ON_A_LANE: usize = 8;
+/// Watches that stand open on one connection. kube-apiserver lets 100 requests do so, and further ones wait in hyper
+/// until others end; the rest is for watches that have ended here and not there yet.
+const WATCHES_ON_A_LANE: usize = 64;
 
-/// The lanes of one client: one for all that ends soon and for the watches of the whole cluster, the others for the
-/// watches of single namespaces. A lane that nobody uses has no connection.
-#[derive(Clone)]
+/// The lanes of one client: one for all that ends soon, probes above all, and others for watches. A lane is made when
+/// the first watch needs it. One that no watch uses any more is kept for the next and has no connection, so that there
+/// are as many as the most watches at a time needed.
 pub(super) struct Lanes<S> {
     main: S,
-    others: Vec<S>,
-    /// In the order in which they were first watched.
-    namespaces: Arc<Mutex<BTreeMap<String, usize>>>,
+    make: Arc<dyn Fn() -> S + Send + Sync>,
+    watches: Arc<Mutex<Vec<Lane<S>>>>,
 }
 
-impl<S> Lanes<S> {
-    /// As many lanes for watches as `namespaces` need; further ones share them.
-    pub(super) fn new(namespaces: usize, mut lane: impl FnMut() -> S) -> Self {
-        let others = (0..namespaces.div_ceil(NAMESPACES_ON_A_LANE)).map(|_| lane()).collect();
-        Self { main: lane(), others, namespaces: Arc::default() }
+struct Lane<S> {
+    stack: S,
+    /// Each watch that is open holds one more of it.
+    place: Place,
+}
+
+/// The place of one watch on its lane, from the request to the end of its answer.
+type Place = Arc<()>;
+
+impl<S: Clone> Lanes<S> {
+    pub(super) fn new(make: impl Fn() -> S + Send + Sync + 'static) -> Self {
+        Self { main: make(), make: Arc::new(make), watches: Arc::default() }
     }
 
-    fn lane(&mut self, path: &str, query: &str) -> &mut S {
-        let namespace = namespace_of(path).filter(|_| is_watch(query));
-        let (Some(namespace), false) = (namespace, self.others.is_empty()) else { return &mut self.main };
-        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = namespaces.len();
-        let position = *namespaces.entry(namespace.to_owned()).or_insert(next);
-        drop(namespaces);
-        let lanes = self.others.len();
-        &mut self.others[position / NAMESPACES_ON_A_LANE % lanes]
+    /// A place on the first lane that has one. A watch that comes back finds the place that it has left, or one that
+    /// is further in front; either way on a connection that stands already.
+    fn board(&self) -> (S, Place) {
+        let mut lanes = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = lanes.iter().position(|lane| Arc::strong_count(&lane.place) <= WATCHES_ON_A_LANE);
+        let number = free.unwrap_or_else(|| {
+            lanes.push(Lane { stack: (self.make)(), place: Place::default() });
+            lanes.len() - 1
+        });
+        (lanes[number].stack.clone(), lanes[number].place.clone())
     }
 }
 
-fn is_watch(query: &str) -> bool {
-    query.split('&').any(|part| matches!(part, "watch=true" | "watch=1"))
+impl<S: Clone> Clone for Lanes<S> {
+    fn clone(&self) -> Self {
+        Self { main: self.main.clone(), make: self.make.clone(), watches: self.watches.clone() }
+    }
 }
 
-/// The namespace in a path such as `/apis/apps/v1/namespaces/NAME/statefulsets`; none in that of a Namespace itself.
-fn namespace_of(path: &str) -> Option<&str> {
-    let (namespace, rest) = path.split_once("/namespaces/")?.1.split_once('/')?;
-    (!rest.is_empty()).then_some(namespace)
-}
-
-impl<S, B, A> Service<Request<B>> for Lanes<S>
+impl<S, A, B> Service<Request<A>> for Lanes<S>
 where
-    S: Service<Request<B>, Response = Response<A>>,
+    S: Service<Request<A>, Response = Response<B>> + Clone,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+    B: 'static,
 {
-    type Response = Response<A>;
+    type Response = Response<Held<B>>;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         // hyper's client is always ready, whichever lane it is; it queues by itself.
         self.main.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> S::Future {
-        let (path, query) =
-            (request.uri().path().to_owned(), request.uri().query().unwrap_or_default().to_owned());
-        self.lane(&path, &query).call(request)
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let (answer, place) = if is_watch(&request) {
+            let (mut stack, place) = self.board();
+            (stack.call(request), Some(place))
+        } else {
+            (self.main.call(request), None)
+        };
+        Box::pin(async move {
+            let answer = answer.await;
+            Ok(answer?.map(|body| Held { body, _place: place }))
+        })
+    }
+}
+
+/// The body of an answer, which holds the place of its watch until nobody reads it any more.
+pub(super) struct Held<B> {
+    body: B,
+    /// After the body, so that the place is free only when the stream is.
+    _place: Option<Place>,
+}
+
+impl<B: HttpBody + Unpin> HttpBody for Held<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -68,10 +68,25 @@ async fn one_that_broke_soon_after_a_listing_lists_once_more_although_it_is_well
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_makes_it_list_once_and_throttling_never() {
-    for (code, expected) in [(403, 2), (401, 2), (404, 2), (429, 1)] {
+async fn a_refusal_makes_it_list_once() {
+    for code in [403, 401, 404, 429] {
         let items = |_| (0..200).map(|_| (8 * SECOND, answer(code))).collect();
-        assert_eq!(begun_within(RELIST_INTERVAL * 10, items).await, expected, "{code}");
+        assert_eq!(begun_within(RELIST_INTERVAL * 10, items).await, 2, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_throttled_lists_later_however_it_goes_on() {
+    for then in [lost as fn() -> Item, || answer(403), || answer(429)] {
+        for more in 0..2 {
+            let items = |n| {
+                let first = (n == 0).then(|| (SECOND, answer(429)));
+                first.into_iter().chain((0..more).filter(|_| n == 0).map(|_| (SECOND, then()))).collect()
+            };
+            assert_eq!(begun_within(RELIST_INTERVAL * 9 / 10, items).await, 1);
+            assert_eq!(begun_within(RELIST_INTERVAL + 2 * SECOND, items).await, 2);
+            assert_eq!(begun_within(RELIST_INTERVAL * 10, items).await, 2);
+        }
     }
 }
 
