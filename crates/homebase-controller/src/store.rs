@@ -1,5 +1,5 @@
 //! What one session knows of one kind of object: a compact view of each, kept true by one watch of all namespaces, or
-//! by one for each namespace of a list. It asks nobody, and while it is not in sync its silence means nothing.
+//! by one for each namespace of a list. It asks nobody, and where it is not in sync its silence means nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,7 +12,7 @@ use kube::runtime::watcher::Event;
 mod tests;
 
 /// The scope of a watch of everything.
-const EVERYWHERE: &str = "";
+pub(crate) const EVERYWHERE: &str = "";
 
 struct Entry<V> {
     resource_version: String,
@@ -185,10 +185,15 @@ impl<V: Clone + PartialEq> Store<V> {
         self.read().entries.iter().map(|(key, entry)| (key, &entry.view)).fold(start, step)
     }
 
-    /// Whether a whole listing of each watch has been taken in: only then does absence mean anything.
+    /// Whether a whole listing of each watch has been taken in: only then does absence mean anything everywhere.
     pub fn is_synced(&self) -> bool {
         let inner = self.read();
         !inner.scopes.is_empty() && inner.scopes.values().all(|scope| scope.synced)
+    }
+
+    /// Whether a whole listing has been taken in of what covers a namespace: only then does absence mean anything in it.
+    pub fn is_synced_in(&self, namespace: &str) -> bool {
+        self.read().covering(namespace).is_some_and(|scope| scope.synced)
     }
 }
 
@@ -197,10 +202,14 @@ impl<V: Clone + PartialEq> Inner<V> {
         self.scopes.entry(namespace.to_owned()).or_default()
     }
 
+    /// What watches a namespace, alone or with all others.
+    fn covering(&self, namespace: &str) -> Option<&Scope> {
+        self.scopes.get(EVERYWHERE).or_else(|| self.scopes.get(namespace))
+    }
+
     /// The listing that is the latest where an object is.
     fn epoch_at(&self, namespace: &str) -> u64 {
-        let scope = self.scopes.get(EVERYWHERE).or_else(|| self.scopes.get(namespace));
-        scope.map_or(0, |scope| scope.epoch)
+        self.covering(namespace).map_or(0, |scope| scope.epoch)
     }
 
     fn insert<K: Resource<DynamicType = ()>>(

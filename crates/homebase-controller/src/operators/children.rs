@@ -229,10 +229,13 @@ where
             .is_some_and(|sent| sent.wanted == wanted && sent.became == known.mark && sent.uid == known.uid)
     }
 
-    /// Forgets what was sent for children that are gone.
-    pub(super) fn forget_gone(&self) {
+    /// Forgets what was sent for children of a namespace that are gone; only where all of it was listed are they.
+    pub(super) fn forget_gone(&self, namespace: &str) {
+        if !self.store.is_synced_in(namespace) {
+            return;
+        }
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.retain(|key, _| self.store.get(key).is_some());
+        sent.retain(|key, _| key.namespace != namespace || self.store.get(key).is_some());
     }
 
     /// Whether an object as it is now is the child that is to go: exactly this one, still the owner's, ours.

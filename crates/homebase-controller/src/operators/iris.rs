@@ -41,6 +41,11 @@ impl IrisReconciler {
         self.objects.is_synced() && self.deployments.store.is_synced()
     }
 
+    /// Whether absence means anything in a namespace.
+    fn is_synced_in(&self, namespace: &str) -> bool {
+        self.objects.is_synced_in(namespace) && self.deployments.store.is_synced_in(namespace)
+    }
+
     fn all(&self) -> Vec<ObjectKey> {
         self.objects.keys()
     }
@@ -56,7 +61,7 @@ impl IrisReconciler {
     async fn run(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {
         let known = self.objects.get(key).filter(Primary::is_standing);
         let Some(iris) = known.as_ref().and_then(Primary::readable) else {
-            self.deployments.forget_gone();
+            self.deployments.forget_gone(&key.namespace);
             return Ok(Outcome::Done);
         };
         let found = self.observe(iris);
@@ -149,7 +154,7 @@ impl IrisReconciler {
 
 impl Reconciler for IrisReconciler {
     fn watches(self: Arc<Self>, enqueue: Enqueue) -> Vec<Watch> {
-        let gate = Arc::new(Gate::new(enqueue));
+        let gate = Arc::new(Gate::new(enqueue, &self.engagement.watching.namespaces));
         let (this, objects_gate) = (self.clone(), gate.clone());
         let mut watches = self.engagement.watching.objects::<DeserializeGuard<Iris>, _>(
             &self.engagement.client,
@@ -159,12 +164,16 @@ impl Reconciler for IrisReconciler {
             Primary::of,
             move |changes: Vec<Change<Primary<Iris>>>| {
                 let woken = changes.into_iter().map(|change| (change.key, change.listed));
-                objects_gate.pass(this.is_synced(), || this.all(), woken);
+                objects_gate.pass(|namespace| this.is_synced_in(namespace), || this.all(), woken);
             },
         );
         let this = self.clone();
         watches.extend(self.deployments.watches(&self.engagement, "Deployment", move |changes| {
-            gate.pass(this.is_synced(), || this.all(), changes.iter().filter_map(owner_of));
+            gate.pass(
+                |namespace| this.is_synced_in(namespace),
+                || this.all(),
+                changes.iter().filter_map(owner_of),
+            );
         }));
         watches
     }

@@ -78,6 +78,15 @@ impl IrisClusterReconciler {
             && self.pods.is_synced()
     }
 
+    /// Whether absence means anything in a namespace.
+    fn is_synced_in(&self, namespace: &str) -> bool {
+        self.objects.is_synced_in(namespace)
+            && self.stateful_sets.store.is_synced_in(namespace)
+            && self.services.store.is_synced_in(namespace)
+            && self.config_maps.store.is_synced_in(namespace)
+            && self.pods.is_synced_in(namespace)
+    }
+
     fn all(&self) -> Vec<ObjectKey> {
         // A shared Service may have outlived its last cluster while no hub was running.
         let services = self.services.store.keys().into_iter();
@@ -137,9 +146,9 @@ impl IrisClusterReconciler {
     /// What a cluster leaves behind: the garbage collector takes its children, and the last one of its
     /// namespace takes the Service that all of them shared.
     async fn clean_up(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {
-        self.stateful_sets.forget_gone();
-        self.services.forget_gone();
-        self.config_maps.forget_gone();
+        self.stateful_sets.forget_gone(&key.namespace);
+        self.services.forget_gone(&key.namespace);
+        self.config_maps.forget_gone(&key.namespace);
         let shared = ObjectKey::new(&key.namespace, HEADLESS_SERVICE);
         let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {
             return Ok(Outcome::Done);
@@ -247,7 +256,7 @@ impl IrisClusterReconciler {
                     this.retain_sources();
                 }
                 let woken = changes.into_iter().map(|change| (change.key, change.listed));
-                gate.pass(this.is_synced(), || this.all(), woken);
+                gate.pass(|namespace| this.is_synced_in(namespace), || this.all(), woken);
             },
         )
     }
@@ -276,7 +285,7 @@ impl IrisClusterReconciler {
                     keys.map(|key| (key, change.listed)).collect()
                 })
                 .collect();
-            gate.pass(this.is_synced(), || this.all(), woken);
+            gate.pass(|namespace| this.is_synced_in(namespace), || this.all(), woken);
         })
     }
 
@@ -303,7 +312,7 @@ impl IrisClusterReconciler {
                         Some((ObjectKey::new(&change.key.namespace, &pod.cluster), change.listed))
                     })
                     .collect();
-                gate.pass(this.is_synced(), || this.all(), woken);
+                gate.pass(|namespace| this.is_synced_in(namespace), || this.all(), woken);
             },
         )
     }
@@ -311,7 +320,7 @@ impl IrisClusterReconciler {
 
 impl Reconciler for IrisClusterReconciler {
     fn watches(self: Arc<Self>, enqueue: Enqueue) -> Vec<Watch> {
-        let gate = Arc::new(Gate::new(enqueue));
+        let gate = Arc::new(Gate::new(enqueue, &self.engagement.watching.namespaces));
         let mut watches = self.watch_objects(&gate);
         watches.extend(self.watch_children(&self.stateful_sets, "StatefulSet", &gate));
         watches.extend(self.watch_children(&self.services, "Service", &gate));
@@ -321,7 +330,7 @@ impl Reconciler for IrisClusterReconciler {
             let this = self.clone();
             let wake = move |source: &ObjectKey| {
                 let users = this.users_of(source).into_iter().map(|key| (key, false));
-                gate.pass(this.is_synced(), || this.all(), users);
+                gate.pass(|namespace| this.is_synced_in(namespace), || this.all(), users);
             };
             watches.push(self.sources.watch(&self.engagement, requests, wake));
         }

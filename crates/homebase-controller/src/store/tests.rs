@@ -128,6 +128,29 @@ fn absence_means_nothing_before_every_namespace_has_listed() {
 }
 
 #[test]
+fn absence_means_something_in_a_namespace_that_has_listed_whatever_others_do() {
+    let store: Store<String> = Store::default();
+    assert!(!store.is_synced_in("a"), "nothing is watched");
+    store.expect(["a", "b"]);
+    store.on_in("a", Event::<ConfigMap>::Init, view);
+    assert!(!store.is_synced_in("a"));
+    store.on_in("a", Event::<ConfigMap>::InitDone, view);
+    assert!(store.is_synced_in("a") && !store.is_synced_in("b") && !store.is_synced());
+    assert!(!store.is_synced_in("c"), "nobody looks there");
+    store.on_in("a", Event::<ConfigMap>::Init, view);
+    assert!(store.is_synced_in("a"), "what was known stays while a listing runs");
+}
+
+#[test]
+fn a_listing_of_everything_covers_each_namespace() {
+    let store: Store<String> = Store::default();
+    store.on(Event::<ConfigMap>::Init, view);
+    assert!(!store.is_synced_in("ns") && !store.is_synced_in("empty"));
+    store.on(Event::<ConfigMap>::InitDone, view);
+    assert!(store.is_synced_in("ns") && store.is_synced_in("empty"));
+}
+
+#[test]
 fn a_new_listing_of_one_namespace_says_nothing_of_another() {
     let store = of_two();
     store.on_in("a", Event::<ConfigMap>::Init, view);

@@ -1,11 +1,12 @@
 //! Registrations for some namespaces of a cluster: what lies in them is operated, with rights in them alone, and nothing
 //! is asked for or done in any other. It must not try all lists that somebody could write: the tests of the parser do.
 
-use homebase_api::annotations;
+use homebase_api::{IrisCluster, annotations};
 use homebase_testkit::{AuditMark, ControlPlane, eventually};
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding};
-use kube::api::{Api, ApiResource, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::conventions::argo;
@@ -18,6 +19,8 @@ use crate::support::{
     hub_requests, is, kubeconfig, kubeconfig_with, object, shipped, wait_object,
 };
 
+/// The Service that all clusters of a namespace share.
+const HEADLESS_SERVICE: &str = "iris-svc";
 /// Watches of one namespace: of what users write (2) and of what the hub makes of it (5).
 const WATCHES: usize = 7;
 
@@ -79,7 +82,7 @@ fn assert_untouched(plane: &ControlPlane, namespace: &str, mark: AuditMark) {
 #[tokio::test]
 async fn rights_in_two_namespaces_are_enough_to_work_in_them_and_nowhere_else() {
     let plane = ControlPlane::builder("within").api_only();
-    let fleet = Fleet::builder("within").work(plane).start().await;
+    let mut fleet = Fleet::builder("within").work(plane).start().await;
     let plane = &fleet.work[0];
     let wide: Vec<_> = shipped().into_iter().filter(is_wide).collect();
     let text = kubeconfig_with(plane, "wide", &wide).await;
@@ -120,29 +123,53 @@ async fn rights_in_two_namespaces_are_enough_to_work_in_them_and_nowhere_else() 
         requests.filter(|event| event.user == user && event.denied_verb().is_some()).collect();
     assert!(denied.is_empty(), "{denied:#?}");
 
-    lacks_rights(&fleet, plane, &secret).await;
-    moves_on(&fleet, plane, &secret, (&account, &made)).await;
+    lacks_rights(&mut fleet, &secret, (&account, &made)).await;
+    moves_on(&fleet, &secret, &made).await;
     fleet.assert_invariants().await;
 }
 
-/// A namespace without rights, and one that is not there, are named.
-async fn lacks_rights(fleet: &Fleet, plane: &ControlPlane, secret: &Form) {
-    let mark = settled(plane).await;
+/// A namespace without rights, and one that is not there, are named, and stop the work in no other: neither in a new
+/// session nor in that of a new hub. Each is worked on when its rights come.
+async fn lacks_rights(fleet: &mut Fleet, secret: &Form, (account, made): (&str, &[String])) {
+    let mark = settled(&fleet.work[0]).await;
     secret.clone().annotated(watching("one,nowhere,three")).put(fleet).await;
     let missing = ("PermissionsVerified", "False", "Missing");
     let (message, _) = fleet.wait_condition("within", missing, SOON).await;
     assert!(message.contains("pods in namespaces nowhere, three"), "{message}");
     assert!(message.contains("--watch-namespaces"), "{message}");
     fleet.wait_condition("within", ("Ready", "False", "PermissionsMissing"), SOON).await;
+    assert_eq!(works(&fleet.work[0], "one", 2).await.0, made[0]);
+
+    fleet.start_hub().await;
+    let plane = &fleet.work[0];
+    assert_eq!(works(plane, "one", 1).await.0, made[0]);
+    let services = ApiResource::erase::<Service>(&());
+    let shared = ("one", HEADLESS_SERVICE);
+    wait_object(plane, &services, shared, SOON, |_| Ok(())).await;
+    let clusters: Api<IrisCluster> = Api::namespaced(plane.client().await.unwrap(), "one");
+    clusters.delete("small", &DeleteParams::default()).await.unwrap();
+    eventually("the Service that clusters shared goes with the last of them", SOON, || async {
+        object(plane, &services, shared.0, shared.1).await.map_or(Ok(()), |_| Err("it is there"))
+    })
+    .await
+    .unwrap();
+    let (message, _) = fleet.wait_condition("within", missing, SOON).await;
+    assert!(message.contains("pods in namespaces nowhere, three"), "{message}");
     assert_untouched(plane, "three", mark);
+
+    // The other namespace lacks them still.
+    grant_in(plane, account, "three").await;
+    wait_deployment(plane, ("three", "app"), 1).await;
+    let sets = ApiResource::erase::<StatefulSet>(&());
+    wait_object(plane, &sets, ("three", "small-data"), SOON, |_| Ok(())).await;
 }
 
 /// Another list, while the hub works: what is no longer in it stays as it is, and what is new in it is worked on.
-async fn moves_on(fleet: &Fleet, plane: &ControlPlane, secret: &Form, (account, made): (&str, &[String])) {
-    grant_in(plane, account, "three").await;
+async fn moves_on(fleet: &Fleet, secret: &Form, made: &[String]) {
+    let plane = &fleet.work[0];
     let version = secret.clone().annotated(watching("one,three")).put(fleet).await;
     wait_taken(fleet, "within", &version).await;
-    wait_deployment(plane, ("three", "app"), 1).await;
+    works(plane, "three", 2).await;
     let mark = settled(plane).await;
     let left = wait_deployment(plane, ("two", "app"), 1).await;
     assert_eq!(left.0, made[1]);

@@ -1,9 +1,12 @@
 //! What counts as a change of a child.
 
+use homebase_core::{Fingerprint, ObjectKey};
+use homebase_iris::cluster::ObservedStatefulSet;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::runtime::watcher::Event;
 
-use super::{Owner, controller, is_orphan, is_ours, mark};
+use super::{Children, Owner, Sent, controller, is_orphan, is_ours, mark};
 
 fn set() -> StatefulSet {
     let mut set = StatefulSet::default();
@@ -65,4 +68,27 @@ fn only_what_has_all_our_marks_and_no_owner_is_an_orphan_of_ours() {
     let mut owned = marked("a", "iris");
     owned.metadata.owner_references = Some(vec![OwnerReference::default()]);
     assert!(!is_orphan(&owned, &wanted), "somebody else's");
+}
+
+#[test]
+fn what_was_sent_is_forgotten_only_where_the_listing_says_that_it_is_gone() {
+    let sets: Children<StatefulSet, ObservedStatefulSet> = Children::new(std::sync::Arc::default());
+    let keys = ["a", "b", "c"].map(|namespace| ObjectKey::new(namespace, "gone"));
+    for key in &keys {
+        let sent = Sent { wanted: Fingerprint::of_bytes("wanted"), became: None, uid: String::new() };
+        sets.sent.lock().unwrap().insert(key.clone(), sent);
+    }
+    sets.store.expect(["a", "b", "c"]);
+    for namespace in ["a", "c"] {
+        sets.store.on_in(namespace, Event::<StatefulSet>::InitDone, super::view);
+    }
+    let left = || {
+        let mut left: Vec<_> = sets.sent.lock().unwrap().keys().map(|key| key.namespace.clone()).collect();
+        left.sort();
+        left
+    };
+    sets.forget_gone("a");
+    assert_eq!(left(), ["b", "c"], "nobody asked about others");
+    sets.forget_gone("b");
+    assert_eq!(left(), ["b", "c"], "b has not listed");
 }
