@@ -2,6 +2,8 @@
 //!
 //! Users' Services, monitors and clean-up scripts depend on every one of them: a change here breaks users.
 
+use std::fmt;
+
 use homebase_api::labels::Component;
 
 /// Superserver (SQL, ECP, native clients).
@@ -61,6 +63,33 @@ pub const LOGIN_DIRECTORY: &str = "/irissys/login";
 /// The init container that fills in the login of a web gateway.
 pub const LOGIN_CONTAINER: &str = "webgateway-login";
 
+/// One StatefulSet among those of a cluster: a node group, or one shard of the data nodes where each is a mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeSet {
+    /// The node group.
+    pub component: Component,
+    /// The shard that the set holds alone; `None` where one set holds the whole group.
+    pub shard: Option<usize>,
+}
+
+impl NodeSet {
+    /// The set that holds a whole node group.
+    pub const fn whole(component: Component) -> Self {
+        Self { component, shard: None }
+    }
+}
+
+/// The first shard is the only one of most clusters, so its number is left out.
+impl fmt::Display for NodeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.component.fmt(f)?;
+        match self.shard {
+            None | Some(0) => Ok(()),
+            Some(shard) => write!(f, " shard {shard}"),
+        }
+    }
+}
+
 /// Name and namespace of an IrisCluster, from which all names of its children follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterName {
@@ -69,27 +98,28 @@ pub struct ClusterName {
 }
 
 impl ClusterName {
-    /// The StatefulSet of a component.
-    pub fn stateful_set(&self, component: Component, mirrored: bool) -> String {
-        match (component, mirrored) {
-            (Component::Data, true) => format!("{}-data-0", self.name),
-            _ => format!("{}-{component}", self.name),
+    /// A StatefulSet.
+    pub fn stateful_set(&self, set: NodeSet) -> String {
+        let NodeSet { component, shard } = set;
+        match shard {
+            Some(shard) => format!("{}-{component}-{shard}", self.name),
+            None => format!("{}-{component}", self.name),
         }
     }
 
-    /// The ConfigMap of a component's CPF: it has the name of the StatefulSet.
-    pub fn config_map(&self, component: Component, mirrored: bool) -> String {
-        self.stateful_set(component, mirrored)
+    /// The ConfigMap that the pods of a StatefulSet mount: it has the name of that.
+    pub fn config_map(&self, set: NodeSet) -> String {
+        self.stateful_set(set)
     }
 
     /// The Service of the web gateways.
     pub fn gateway_service(&self) -> String {
-        self.stateful_set(Component::Webgateway, false)
+        self.stateful_set(NodeSet::whole(Component::Webgateway))
     }
 
-    /// The data pod with this ordinal.
-    pub fn data_pod(&self, mirrored: bool, ordinal: usize) -> String {
-        format!("{}-{ordinal}", self.stateful_set(Component::Data, mirrored))
+    /// A pod of a StatefulSet.
+    pub fn pod(&self, set: NodeSet, ordinal: usize) -> String {
+        format!("{}-{ordinal}", self.stateful_set(set))
     }
 
     /// The DNS name of a pod.

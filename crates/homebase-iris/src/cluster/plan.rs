@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 
 use self::mirror_label::{MirrorLabel, plan_mirror_labels};
 use self::readiness::{is_applied, readiness};
+use super::names::NodeSet;
 use super::observed::{ChildKind, ConfigSource, ObservedChild, ObservedStatefulSet};
 use super::validated::{Node, ValidatedCluster};
 use crate::readiness::Readiness;
@@ -101,20 +102,20 @@ impl Plan<Prepared> {
     }
 }
 
-/// Why a node group is held back; its `Display` is a sentence for people.
+/// Why a StatefulSet is held back; its `Display` is a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// The node group.
-    pub component: Component,
-    /// What it waits for.
+    /// The nodes that wait.
+    pub set: NodeSet,
+    /// What they wait for.
     pub reason: WaitingReason,
 }
 
-/// What a node group waits for.
+/// What a StatefulSet waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WaitingReason {
-    /// The node group before it is not ready.
-    NotReady(Component, Readiness),
+    /// The one before it is not ready.
+    NotReady(NodeSet, Readiness),
     /// The ConfigMap of `spec.configSource` is not there.
     ConfigSource(String),
 }
@@ -122,11 +123,11 @@ pub enum WaitingReason {
 impl Waiting {
     /// The part of the sentence that stays while the numbers in it move.
     pub(crate) fn subject(&self) -> String {
-        let component = self.component;
+        let set = self.set;
         match &self.reason {
-            WaitingReason::NotReady(before, _) => format!("{component} waits for {before}: "),
+            WaitingReason::NotReady(before, _) => format!("{set} waits for {before}: "),
             WaitingReason::ConfigSource(name) => {
-                format!("{component} waits: ConfigMap {name} named by spec.configSource.name does not exist")
+                format!("{set} waits: ConfigMap {name} named by spec.configSource.name does not exist")
             }
         }
     }
@@ -142,9 +143,8 @@ impl fmt::Display for Waiting {
     }
 }
 
-/// One node group with everything that belongs to it.
+/// One StatefulSet with everything that belongs to it.
 struct Group {
-    component: Component,
     stateful_set: StatefulSet,
     config_map: Option<ConfigMap>,
 }
@@ -155,19 +155,18 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
     let mut stateful_sets = Vec::new();
     let mut waiting = Vec::new();
     let mut wanted = BTreeSet::from([(ChildKind::Service, cluster.key.name.clone())]);
-    let mut before: Option<(Component, Readiness)> = None;
+    let mut before: Option<(NodeSet, Readiness)> = None;
 
-    for (component, node) in cluster.nodes() {
-        let mirrored = cluster.mirror_map().is_some();
-        let name = cluster.key.stateful_set(component, mirrored);
+    for (set, node) in cluster.sets() {
+        let name = cluster.key.stateful_set(set);
         wanted.insert((ChildKind::StatefulSet, name.clone()));
-        if component != Component::Arbiter {
-            wanted.insert((ChildKind::ConfigMap, cluster.key.config_map(component, mirrored)));
+        if set.component != Component::Arbiter {
+            wanted.insert((ChildKind::ConfigMap, cluster.key.config_map(set)));
         }
         let observed = cluster.found.stateful_sets.get(&name);
-        let Some(group) = build_group(cluster, component, node) else {
+        let Some(group) = build_group(cluster, set, node) else {
             let reason = WaitingReason::ConfigSource(cluster.config_source_name.clone());
-            waiting.push(Waiting { component, reason });
+            waiting.push(Waiting { set, reason });
             // What comes next needs the same ConfigMap: its own reason is the better one.
             continue;
         };
@@ -175,14 +174,14 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
         let ready = readiness(&group.stateful_set, observed);
         match blocked {
             Some((before, reason)) if !is_applied(&group.stateful_set, observed) => {
-                waiting.push(Waiting { component, reason: WaitingReason::NotReady(before, reason) });
+                waiting.push(Waiting { set, reason: WaitingReason::NotReady(before, reason) });
             }
             _ => {
                 config_maps.extend(group.config_map);
                 stateful_sets.push(group.stateful_set);
             }
         }
-        before = Some((group.component, ready));
+        before = Some(next_gate(before, set, ready));
     }
 
     let gateway_service = cluster.webgateway.as_ref().map(|_| build::service::build_gateway_service(cluster));
@@ -202,15 +201,26 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
     }
 }
 
+/// What the StatefulSet after this one waits for: this one, or the first shard before it that is not ready.
+fn next_gate(
+    before: Option<(NodeSet, Readiness)>,
+    set: NodeSet,
+    readiness: Readiness,
+) -> (NodeSet, Readiness) {
+    let of_same_group =
+        before.filter(|(before, readiness)| before.component == set.component && !readiness.is_ready());
+    of_same_group.unwrap_or((set, readiness))
+}
+
 /// `None` while the ConfigMap of `spec.configSource` is missing: without it the CPF would not be the user's.
-fn build_group(cluster: &ValidatedCluster, component: Component, node: &Node) -> Option<Group> {
-    let config_map = match component {
+fn build_group(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> Option<Group> {
+    let config_map = match set.component {
         Component::Arbiter => None,
         _ if cluster.found.config_source == ConfigSource::Missing => return None,
-        _ => Some(build::config_map::build_config_map(cluster, component, node)),
+        _ => Some(build::config_map::build_config_map(cluster, set, node)),
     };
-    let stateful_set = build::stateful_set::build_stateful_set(cluster, component, node, config_map.as_ref());
-    Some(Group { component, stateful_set, config_map })
+    let stateful_set = build::stateful_set::build_stateful_set(cluster, set, node, config_map.as_ref());
+    Some(Group { stateful_set, config_map })
 }
 
 fn plan_prune(existing: &[ObservedChild], wanted: &BTreeSet<(ChildKind, String)>) -> Vec<ObservedChild> {

@@ -1,10 +1,10 @@
 //! Everything that an IrisCluster becomes in the end, in the order in which the hub makes it. It asks the planner again
 //! and again, as if each group came up at once; it must not build or change an object by itself.
 
-use homebase_api::labels::Component;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 
+use super::names::NodeSet;
 use super::observed::ObservedStatefulSet;
 use super::plan::{Waiting, WaitingReason, plan};
 use super::validated::ValidatedCluster;
@@ -20,13 +20,13 @@ pub enum PreviewObject {
     StatefulSet(Box<StatefulSet>),
 }
 
-/// An object, and the node group that must be ready before the hub makes it.
+/// An object, and what must be ready before the hub makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreviewStep {
     /// The object as the planner wants it.
     pub object: PreviewObject,
-    /// The node group that it waits for.
-    pub waits_for: Option<Component>,
+    /// The nodes that it waits for.
+    pub waits_for: Option<NodeSet>,
 }
 
 /// Everything that an IrisCluster becomes.

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use self::phase::{decide_phase, decide_reconciling};
+use super::names::NodeSet;
 use super::observed::ObservedStatefulSet;
 use super::plan::build::meta::build_selector;
 use super::plan::build::zones::zones_apply;
@@ -25,9 +26,9 @@ use crate::failure::Failure;
 use crate::readiness::Readiness;
 use crate::report::Invalid;
 
-/// One node group as it is now.
+/// One StatefulSet as it is now.
 pub(crate) struct GroupState<'a> {
-    pub(crate) component: Component,
+    pub(crate) set: NodeSet,
     pub(crate) observed: Option<&'a ObservedStatefulSet>,
     /// `None`: held back.
     pub(crate) readiness: Option<Readiness>,
@@ -50,12 +51,12 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
     let previous = cluster.previous.clone().unwrap_or_default();
     let Some(mut draft) = begin(&previous, cluster.generation, now) else { return previous };
     let groups: Vec<GroupState<'_>> = cluster
-        .nodes()
-        .map(|(component, _)| {
-            let name = cluster.stateful_set_name(component);
+        .sets()
+        .map(|(set, _)| {
+            let name = cluster.key.stateful_set(set);
             let observed = observed.get(&name);
             let planned = find(stateful_sets, &name);
-            GroupState { component, observed, readiness: planned.map(|set| readiness(set, observed)) }
+            GroupState { set, observed, readiness: planned.map(|set| readiness(set, observed)) }
         })
         .collect();
     let phase = decide_phase(&previous, &groups);
@@ -74,7 +75,7 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
     status.phase = Some(phase);
     status.nodes = Some(nodes(cluster, &groups));
     status.waiting = waiting.iter().map(ToString::to_string).collect();
-    let compute = groups.iter().find(|group| group.component == Component::Compute);
+    let compute = groups.iter().find(|group| group.set.component == Component::Compute);
     status.compute_replicas =
         compute.map(|group| group.observed.map_or(0, |observed| observed.current_replicas));
     status.compute_selector = compute.map(|_| selector_text(cluster));
@@ -153,7 +154,7 @@ fn find<'a>(sets: &'a [StatefulSet], name: &str) -> Option<&'a StatefulSet> {
 
 fn set_readiness(draft: &mut Draft, groups: &[GroupState<'_>], waiting: &[Waiting]) {
     let unready = groups.iter().filter_map(|group| match &group.readiness {
-        Some(readiness) if !readiness.is_ready() => Some(format!("{}: {readiness}", group.component)),
+        Some(readiness) if !readiness.is_ready() => Some(format!("{}: {readiness}", group.set)),
         _ => None,
     });
     let reasons: Vec<String> = unready.chain(waiting.iter().map(ToString::to_string)).collect();
@@ -179,9 +180,9 @@ fn set_topology(draft: &mut Draft, cluster: &ValidatedCluster, groups: &[GroupSt
         let old = |set: &ObservedStatefulSet| set.current_revision != set.update_revision;
         group.readiness == Some(Readiness::Ready) && !group.observed.is_some_and(old)
     };
-    let of_zoned = groups.iter().filter(|group| zoned.iter().any(|(name, _)| *name == group.component));
+    let of_zoned = groups.iter().filter(|group| zoned.iter().any(|(name, _)| *name == group.set.component));
     let open: Vec<_> =
-        of_zoned.filter(|group| !is_placed(group)).map(|group| group.component.as_str()).collect();
+        of_zoned.filter(|group| !is_placed(group)).map(|group| group.set.to_string()).collect();
     if open.is_empty() {
         draft.set(True, TopologySatisfied::AsPlanned, "every pod with zones runs in one of them");
     } else {
@@ -192,25 +193,26 @@ fn set_topology(draft: &mut Draft, cluster: &ValidatedCluster, groups: &[GroupSt
 
 fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
     let mut nodes = NodesStatus::default();
-    for GroupState { component, observed, .. } in groups {
+    for GroupState { set, observed, .. } in groups {
         // What an autoscaler has not decided yet begins with one pod, as Kubernetes does it.
         let found = observed.map_or(1, |observed| observed.replicas);
-        let desired = cluster.replicas(*component).unwrap_or(found);
+        let desired = cluster.replicas(set.component).unwrap_or(found);
         let ready = observed.map_or(0, |observed| observed.ready_replicas);
-        let group = Some(NodeGroupStatus::new(desired, ready, []));
-        match component {
-            Component::Arbiter => nodes.arbiter = group,
-            Component::Data => nodes.data = group,
-            Component::Compute => nodes.compute = group,
-            Component::Webgateway => nodes.webgateway = group,
-            Component::Sam | Component::Iam => {}
-        }
+        let group = match set.component {
+            Component::Arbiter => &mut nodes.arbiter,
+            Component::Data => &mut nodes.data,
+            Component::Compute => &mut nodes.compute,
+            Component::Webgateway => &mut nodes.webgateway,
+            Component::Sam | Component::Iam => continue,
+        };
+        let (others, ready_others) = group.as_ref().map_or((0, 0), |group| (group.desired, group.ready));
+        *group = Some(NodeGroupStatus::new(desired + others, ready + ready_others, []));
     }
     nodes
 }
 
 fn selector_text(cluster: &ValidatedCluster) -> String {
-    let selector = build_selector(cluster, Component::Compute);
+    let selector = build_selector(cluster, NodeSet::whole(Component::Compute));
     selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 

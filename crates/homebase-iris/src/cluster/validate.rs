@@ -125,7 +125,8 @@ fn validate_data(data: &Data, defaults: &Defaults<'_>, report: &mut Report) -> v
         report,
     );
     node.sidecar = webgateway::validate_sidecar(path, data.webgateway.as_ref(), false, defaults, report);
-    validated::Data { node, dialect: dialect(&data.node, path, report), mirror }
+    let shards = data.shards.and_then(|shards| usize::try_from(shards).ok());
+    validated::Data { node, dialect: dialect(&data.node, path, report), mirror, shards }
 }
 
 fn validate_compute(compute: &Compute, defaults: &Defaults<'_>, report: &mut Report) -> validated::Compute {

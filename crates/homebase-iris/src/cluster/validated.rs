@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 
 use super::cpf::{Dialect, Directories};
 use super::mirror::MirrorMap;
-use super::names::ClusterName;
+use super::names::{ClusterName, NodeSet};
 use super::observed::Dereferenced;
 use homebase_api::labels::Component;
 
@@ -50,18 +50,49 @@ impl ValidatedCluster {
         arbiter.into_iter().chain([(Component::Data, &self.data.node)]).chain(compute).chain(gateway)
     }
 
+    /// The StatefulSets in the order in which they come up, each with its node group.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = (NodeSet, &Node)> {
+        self.nodes().flat_map(|(component, node)| {
+            let sets = match component {
+                Component::Data => self.data_sets(),
+                _ => vec![NodeSet::whole(component)],
+            };
+            sets.into_iter().map(move |set| (set, node))
+        })
+    }
+
+    /// The StatefulSets of the data nodes: one for all shards, or one for each where each is a mirror.
+    pub(crate) fn data_sets(&self) -> Vec<NodeSet> {
+        let component = Component::Data;
+        match self.mirror_map() {
+            None => vec![NodeSet::whole(component)],
+            Some(_) => (0..self.shards()).map(|shard| NodeSet { component, shard: Some(shard) }).collect(),
+        }
+    }
+
+    /// The StatefulSet of the data node that every other node can ask for the rest.
+    pub(crate) fn first_data_set(&self) -> NodeSet {
+        NodeSet { component: Component::Data, shard: self.mirror_map().map(|_| 0) }
+    }
+
+    /// Number of shards; 1 when the cluster is not sharded.
+    pub(crate) fn shards(&self) -> usize {
+        self.data.shards.unwrap_or(1)
+    }
+
     /// The members of the mirror, when the data nodes are one.
     pub(crate) fn mirror_map(&self) -> Option<&MirrorMap> {
         self.data.mirror.as_ref()
     }
 
-    /// Pods of a group; `None` when an autoscaler decides, or when there is no such group.
+    /// Pods of a StatefulSet of this group; `None` when an autoscaler decides, or when there is no such group.
     pub(crate) fn replicas(&self, component: Component) -> Option<i32> {
         match component {
             Component::Arbiter => Some(1),
-            // The map is bounded, so the count fits.
+            // Both are bounded, so the count fits.
             Component::Data => {
-                Some(self.mirror_map().map_or(1, |map| i32::try_from(map.roles().len()).unwrap_or(i32::MAX)))
+                let pods = self.mirror_map().map_or(self.shards(), |map| map.roles().len());
+                Some(i32::try_from(pods).unwrap_or(i32::MAX))
             }
             Component::Compute => self.compute.as_ref().and_then(|compute| compute.replicas),
             Component::Webgateway => self.webgateway.as_ref().map(|gateway| gateway.replicas),
@@ -73,13 +104,9 @@ impl ValidatedCluster {
     /// Compute pods that there are to be; what an autoscaler made of them when it decides.
     pub(crate) fn compute_pods(&self) -> usize {
         let Some(compute) = &self.compute else { return 0 };
-        let found = self.found.stateful_sets.get(&self.stateful_set_name(Component::Compute));
+        let found = self.found.stateful_sets.get(&self.key.stateful_set(NodeSet::whole(Component::Compute)));
         let replicas = compute.replicas.or(found.map(|found| found.replicas)).unwrap_or(1);
         usize::try_from(replicas).unwrap_or_default()
-    }
-
-    pub(crate) fn stateful_set_name(&self, component: Component) -> String {
-        self.key.stateful_set(component, self.mirror_map().is_some())
     }
 }
 
@@ -90,6 +117,8 @@ pub(crate) struct Data {
     pub(crate) dialect: Dialect,
     /// Present for a mirrored cluster.
     pub(crate) mirror: Option<MirrorMap>,
+    /// Present for a sharded cluster.
+    pub(crate) shards: Option<usize>,
 }
 
 /// The compute nodes.

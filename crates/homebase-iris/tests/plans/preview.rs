@@ -63,7 +63,8 @@ fn groups_come_in_their_order_and_say_what_they_wait_for() {
             .filter_map(|step| match &step.object {
                 PreviewObject::StatefulSet(set) => {
                     let labels = set.metadata.labels.as_ref().unwrap();
-                    Some((labels["intersystems.com/component"].clone(), step.waits_for))
+                    let waits_for = step.waits_for.map(|set| set.component);
+                    Some((labels["intersystems.com/component"].clone(), waits_for))
                 }
                 _ => None,
             })
@@ -77,9 +78,12 @@ fn groups_come_in_their_order_and_say_what_they_wait_for() {
             (Component::Compute, topology.compute.is_some()),
             (Component::Webgateway, topology.webgateway.is_some()),
         ];
+        let mirrors = if topology.data.mirrored { topology.data.shards.unwrap_or(1) } else { 1 };
         for (component, _) in present.into_iter().filter(|(_, present)| *present) {
-            expected.push((component.to_string(), before));
-            before = Some(component);
+            for _ in 0..if component == Component::Data { mirrors } else { 1 } {
+                expected.push((component.to_string(), before));
+                before = Some(component);
+            }
         }
         assert_eq!(groups, expected, "{folder}");
         seen.extend(groups.into_iter().map(|(component, _)| component));

@@ -243,7 +243,7 @@ proptest! {
         let applied = plan.stateful_sets.iter().map(|set| {
             set.metadata.labels.as_ref().unwrap()[labels::COMPONENT].clone()
         });
-        let waiting = plan.waiting.iter().map(|waiting| waiting.component.as_str().to_owned());
+        let waiting = plan.waiting.iter().map(|waiting| waiting.set.component.as_str().to_owned());
         let all: Vec<_> = applied.chain(waiting).collect();
         let topology = &cluster.spec.topology;
         let optional =

@@ -19,7 +19,7 @@ pub(super) fn decide_phase(previous: &IrisClusterStatus, groups: &[GroupState<'_
         None | Some(Phase::Creating) => false,
         // Neither word tells: a cluster that has its data nodes is past its creation.
         Some(Phase::Stalled | Phase::Unknown) => {
-            groups.iter().any(|group| group.component == Component::Data && group.observed.is_some())
+            groups.iter().any(|group| group.set.component == Component::Data && group.observed.is_some())
         }
     };
     if !came_up {

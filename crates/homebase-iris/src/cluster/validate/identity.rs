@@ -3,7 +3,7 @@
 
 use homebase_api::IrisCluster;
 
-use crate::cluster::names::{ClusterName, HEADLESS_SERVICE};
+use crate::cluster::names::{ClusterName, HEADLESS_SERVICE, NodeSet};
 use crate::cluster::observed::{ChildKind, Dereferenced};
 use crate::report::{InvalidKind, Report};
 use homebase_api::labels::Component;
@@ -41,7 +41,8 @@ pub(super) fn refuse_changed_form(
     found: &Dereferenced,
     report: &mut Report,
 ) {
-    let other = key.stateful_set(Component::Data, !mirrored);
+    let other = NodeSet { component: Component::Data, shard: (!mirrored).then_some(0) };
+    let other = key.stateful_set(other);
     let exists = |child: &crate::cluster::observed::ObservedChild| {
         child.kind == ChildKind::StatefulSet && child.name == other
     };

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::meta::build_meta;
 use super::webgateway::{backends, build_files, own_backend};
 use crate::cluster::cpf::{ComputeCpf, DataCpf, Mirror, compute_cpf, data_cpf};
+use crate::cluster::names::NodeSet;
 use crate::cluster::observed::ConfigSource;
 use crate::cluster::validated::{Node, Sidecar, ValidatedCluster, Webgateway};
 
@@ -17,9 +18,9 @@ pub(crate) fn cpf_key(component: Component) -> String {
     format!("{component}.cpf")
 }
 
-/// The ConfigMap of a component: its CPF, or the files of a web gateway.
-pub(crate) fn build_config_map(cluster: &ValidatedCluster, component: Component, node: &Node) -> ConfigMap {
-    let name = cluster.key.config_map(component, cluster.mirror_map().is_some());
+/// The ConfigMap of a StatefulSet: its CPF, or the files of a web gateway.
+pub(crate) fn build_config_map(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> ConfigMap {
+    let component = set.component;
     let data = match &cluster.webgateway {
         Some(Webgateway { gateway, .. }) if component == Component::Webgateway => {
             build_files(cluster, gateway, &backends(cluster)).into()
@@ -32,7 +33,11 @@ pub(crate) fn build_config_map(cluster: &ValidatedCluster, component: Component,
             data
         }
     };
-    ConfigMap { metadata: build_meta(cluster, component, name), data: Some(data), ..ConfigMap::default() }
+    ConfigMap {
+        metadata: build_meta(cluster, set, cluster.key.config_map(set)),
+        data: Some(data),
+        ..ConfigMap::default()
+    }
 }
 
 fn build_cpf(cluster: &ValidatedCluster, component: Component, node: &Node) -> BTreeMap<String, String> {
@@ -52,10 +57,10 @@ fn build_cpf(cluster: &ValidatedCluster, component: Component, node: &Node) -> B
 }
 
 fn build_data_cpf(cluster: &ValidatedCluster, node: &Node, additions: &[&str]) -> String {
-    let arbiter = cluster.arbiter.is_some().then(|| {
-        let pod = format!("{}-0", cluster.stateful_set_name(Component::Arbiter));
-        cluster.key.pod_host(&pod)
-    });
+    let arbiter = cluster
+        .arbiter
+        .is_some()
+        .then(|| cluster.key.pod_host(&cluster.key.pod(NodeSet::whole(Component::Arbiter), 0)));
     data_cpf(&DataCpf {
         dialect: cluster.data.dialect,
         directories: &node.volumes.directories,
@@ -69,7 +74,7 @@ fn build_compute_cpf(cluster: &ValidatedCluster, node: &Node, additions: &[&str]
     let mirrored = cluster.mirror_map().is_some();
     compute_cpf(&ComputeCpf {
         directories: &node.volumes.directories,
-        data_host: &cluster.key.pod_host(&cluster.key.data_pod(mirrored, 0)),
+        data_host: &cluster.key.pod_host(&cluster.key.pod(cluster.first_data_set(), 0)),
         mirrored,
         password_hash: cluster.password_hash.as_deref(),
         additions,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cluster::names::NodeSet;
 use homebase_api::IrisCluster;
 use homebase_api::labels::{self, Component};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -10,42 +11,42 @@ use kube_core::Resource as _;
 
 use crate::cluster::validated::ValidatedCluster;
 
-/// The only shard of a cluster that is not sharded.
+/// The shard that holds what is not sharded.
 pub(crate) const FIRST_SHARD: &str = "0";
 
-/// The labels by which a component of a cluster is selected.
+/// The labels by which the pods of a StatefulSet are selected.
 ///
 /// The shard is part of it where each shard has a StatefulSet of its own: when mirrored. A selector cannot change,
 /// so it must not have the shard where one StatefulSet is to hold them all.
-pub(crate) fn build_selector(cluster: &ValidatedCluster, component: Component) -> BTreeMap<String, String> {
+pub(crate) fn build_selector(cluster: &ValidatedCluster, set: NodeSet) -> BTreeMap<String, String> {
     let mut selector = map([
         (labels::KIND, labels::KIND_IRIS_CLUSTER),
         (labels::NAME, &cluster.key.name),
-        (labels::COMPONENT, component.as_str()),
+        (labels::COMPONENT, set.component.as_str()),
         (labels::ROLE, labels::ROLE_IRIS),
     ]);
-    if component == Component::Data && cluster.mirror_map().is_some() {
-        selector.insert(labels::SHARD.to_owned(), FIRST_SHARD.to_owned());
+    if let Some(shard) = set.shard {
+        selector.insert(labels::SHARD.to_owned(), shard.to_string());
     }
     selector
 }
 
-/// The labels of every child of a component.
-pub(crate) fn build_labels(cluster: &ValidatedCluster, component: Component) -> BTreeMap<String, String> {
-    let mut all = build_selector(cluster, component);
+/// The labels of every child that belongs to a StatefulSet.
+pub(crate) fn build_labels(cluster: &ValidatedCluster, set: NodeSet) -> BTreeMap<String, String> {
+    let mut all = build_selector(cluster, set);
     all.insert(labels::MANAGED_BY.to_owned(), labels::MANAGED_BY_HOMEBASE.to_owned());
-    if component == Component::Data {
-        all.insert(labels::SHARD.to_owned(), FIRST_SHARD.to_owned());
+    if set.component == Component::Data {
+        all.entry(labels::SHARD.to_owned()).or_insert_with(|| FIRST_SHARD.to_owned());
     }
     all
 }
 
 /// Metadata of a child.
-pub(crate) fn build_meta(cluster: &ValidatedCluster, component: Component, name: String) -> ObjectMeta {
+pub(crate) fn build_meta(cluster: &ValidatedCluster, set: NodeSet, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(cluster.key.namespace.clone()),
-        labels: Some(build_labels(cluster, component)),
+        labels: Some(build_labels(cluster, set)),
         owner_references: Some(vec![build_owner(cluster)]),
         ..ObjectMeta::default()
     }

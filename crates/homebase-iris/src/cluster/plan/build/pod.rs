@@ -15,20 +15,20 @@ use super::webgateway::{add_files, add_sidecar, build_gateway};
 use super::zones::add_zones;
 use crate::cluster::names::{
     ARBITER_AGENT, ARBITER_PORT, CONTAINER, CPF_DIRECTORY, CPF_VOLUME, IRIS_GROUP, KEY_DIRECTORY, KEY_FILE,
-    KEY_VOLUME, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
+    KEY_VOLUME, NodeSet, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
 };
 use crate::cluster::validated::{Gateway, Node, ValidatedCluster, Volumes};
 use crate::hash::{CONFIG_HASH, fingerprint};
 
-/// The pod template of a component; `config_map` holds its CPF.
+/// The pod template of a StatefulSet; `config_map` holds its CPF.
 pub(crate) fn build_pod_template(
     cluster: &ValidatedCluster,
-    component: Component,
+    set: NodeSet,
     node: &Node,
     config_map: Option<&ConfigMap>,
 ) -> PodTemplateSpec {
     let mut all_labels = node.template.labels.clone();
-    all_labels.extend(build_labels(cluster, component));
+    all_labels.extend(build_labels(cluster, set));
     let mut annotations = node.template.annotations.clone();
     if let Some(config_map) = config_map {
         annotations.insert(CONFIG_HASH.to_owned(), fingerprint(&config_map.data));
@@ -39,16 +39,17 @@ pub(crate) fn build_pod_template(
             annotations: non_empty(annotations),
             ..ObjectMeta::default()
         }),
-        spec: Some(build_pod(cluster, component, node, config_map)),
+        spec: Some(build_pod(cluster, set, node, config_map)),
     }
 }
 
 fn build_pod(
     cluster: &ValidatedCluster,
-    component: Component,
+    set: NodeSet,
     node: &Node,
     config_map: Option<&ConfigMap>,
 ) -> PodSpec {
+    let component = set.component;
     let mut pod = node.template.pod.clone();
     let mut secrets: Vec<LocalObjectReference> = Vec::new();
     let ours = cluster.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() });
@@ -73,7 +74,7 @@ fn build_pod(
         let security = pod.security_context.get_or_insert_default();
         security.fs_group = security.fs_group.or(Some(IRIS_GROUP));
     }
-    add_zones(cluster, component, node, &mut pod);
+    add_zones(cluster, set, node, &mut pod);
     if let (Some(gateway), Some(config_map)) = (gateway, config_map) {
         add_files(&mut pod, &node.image, &node.template.container, gateway, config_map);
     }

@@ -8,7 +8,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::meta::{FIRST_SHARD, build_meta, map};
 use crate::cluster::names::{
-    ClusterName, GATEWAY_PORT, HEADLESS_SERVICE, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
+    ClusterName, GATEWAY_PORT, HEADLESS_SERVICE, NodeSet, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER,
+    WEB_SERVER_PORT,
 };
 use crate::cluster::validated::ValidatedCluster;
 
@@ -43,7 +44,7 @@ pub(crate) fn build_headless_service(key: &ClusterName) -> Service {
 
 /// The Service `NAME`: it leads to the data pod that serves.
 pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
-    let mut metadata = build_meta(cluster, Component::Data, cluster.key.name.clone());
+    let mut metadata = build_meta(cluster, NodeSet::whole(Component::Data), cluster.key.name.clone());
     let annotations = &cluster.service.annotations;
     metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
 
@@ -71,7 +72,8 @@ pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
 /// `serviceTemplate` is for both Services, but for what only one of them can have: addresses and node ports go to
 /// the Service `NAME`.
 pub(crate) fn build_gateway_service(cluster: &ValidatedCluster) -> Service {
-    let mut metadata = build_meta(cluster, Component::Webgateway, cluster.key.gateway_service());
+    let mut metadata =
+        build_meta(cluster, NodeSet::whole(Component::Webgateway), cluster.key.gateway_service());
     let annotations = &cluster.service.annotations;
     metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
     let users = cluster.service.spec.clone();

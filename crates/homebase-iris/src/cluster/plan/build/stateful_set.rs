@@ -12,18 +12,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::meta::{build_meta, build_selector};
 use super::pod::build_pod_template;
-use crate::cluster::names::HEADLESS_SERVICE;
+use crate::cluster::names::{HEADLESS_SERVICE, NodeSet};
 use crate::cluster::validated::{Node, ValidatedCluster};
 use crate::hash::{PLAN_HASH, fingerprint};
 
-/// The StatefulSet of a component; `config_map` holds its CPF.
+/// A StatefulSet; `config_map` holds its CPF.
 pub(crate) fn build_stateful_set(
     cluster: &ValidatedCluster,
-    component: Component,
+    set: NodeSet,
     node: &Node,
     config_map: Option<&ConfigMap>,
 ) -> StatefulSet {
-    let mut metadata = build_meta(cluster, component, cluster.stateful_set_name(component));
+    let mut metadata = build_meta(cluster, set, cluster.key.stateful_set(set));
     let annotations = node.template.controller_annotations.clone();
     metadata.annotations = Some(annotations);
     let strategy = match node.update_strategy {
@@ -31,8 +31,8 @@ pub(crate) fn build_stateful_set(
         UpdateStrategyType::OnDelete => "OnDelete",
     };
     // Data pods come one by one; elsewhere one stuck pod must not hold the rest.
-    let management = if component == Component::Data { "OrderedReady" } else { "Parallel" };
-    let mut set = StatefulSet {
+    let management = if set.component == Component::Data { "OrderedReady" } else { "Parallel" };
+    let mut stateful_set = StatefulSet {
         metadata,
         spec: Some(StatefulSetSpec {
             replicas: None,
@@ -43,10 +43,10 @@ pub(crate) fn build_stateful_set(
                 when_scaled: Some("Retain".to_owned()),
             }),
             selector: LabelSelector {
-                match_labels: Some(build_selector(cluster, component)),
+                match_labels: Some(build_selector(cluster, set)),
                 match_expressions: None,
             },
-            template: build_pod_template(cluster, component, node, config_map),
+            template: build_pod_template(cluster, set, node, config_map),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some(strategy.to_owned()),
                 rolling_update: None,
@@ -57,12 +57,12 @@ pub(crate) fn build_stateful_set(
         ..StatefulSet::default()
     };
     // Taken without the replicas: scaling is no update.
-    let hash = fingerprint(&set);
-    set.metadata.annotations.get_or_insert_default().insert(PLAN_HASH.to_owned(), hash);
-    if let Some(spec) = &mut set.spec {
-        spec.replicas = cluster.replicas(component);
+    let hash = fingerprint(&stateful_set);
+    stateful_set.metadata.annotations.get_or_insert_default().insert(PLAN_HASH.to_owned(), hash);
+    if let Some(spec) = &mut stateful_set.spec {
+        spec.replicas = cluster.replicas(set.component);
     }
-    set
+    stateful_set
 }
 
 fn build_claims(node: &Node) -> Option<Vec<PersistentVolumeClaim>> {

@@ -18,7 +18,7 @@ use super::pod::{build_config_volume, build_empty_dirs, build_mount, build_port}
 use crate::cluster::csp::{CspIni, LOGIN, Server, csp_conf, csp_ini};
 use crate::cluster::names::{
     CSP_CONF, CSP_DIRECTORY, CSP_INI, CSP_TEMPLATE_DIRECTORY, CSP_TEMPLATE_VOLUME, CSP_VOLUME, GATEWAY_PORT,
-    LOGIN_CONTAINER, LOGIN_DIRECTORY, LOGIN_VOLUME, SIDECAR, WEB_SERVER, WEB_SERVER_PORT,
+    LOGIN_CONTAINER, LOGIN_DIRECTORY, LOGIN_VOLUME, NodeSet, SIDECAR, WEB_SERVER, WEB_SERVER_PORT,
 };
 use crate::cluster::observed::ConfigSource;
 use crate::cluster::validated::{Gateway, Sidecar, ValidatedCluster, Volumes};
@@ -26,17 +26,17 @@ use crate::cluster::validated::{Gateway, Sidecar, ValidatedCluster, Volumes};
 /// The IRIS instances that web gateways of their own use: compute pods if there are any, else the data pods that can
 /// be primary. An async member of a mirror serves no application.
 pub(crate) fn backends(cluster: &ValidatedCluster) -> Vec<Server> {
-    let compute = cluster.stateful_set_name(Component::Compute);
-    let pods: Vec<String> = match cluster.compute_pods() {
-        0 => match cluster.mirror_map() {
-            None => vec![cluster.key.data_pod(false, 0)],
-            Some(map) => {
-                let can_serve = |role: &MirrorRole| matches!(role, MirrorRole::Primary | MirrorRole::Backup);
-                let members = map.roles().iter().enumerate().filter(|(_, role)| can_serve(role));
-                members.map(|(ordinal, _)| cluster.key.data_pod(true, ordinal)).collect()
-            }
-        },
-        pods => (0..pods).map(|ordinal| format!("{compute}-{ordinal}")).collect(),
+    let pods_of = |set: NodeSet, count: usize| (0..count).map(move |ordinal| cluster.key.pod(set, ordinal));
+    let pods: Vec<String> = match (cluster.compute_pods(), cluster.mirror_map()) {
+        (0, None) => pods_of(NodeSet::whole(Component::Data), cluster.shards()).collect(),
+        (0, Some(map)) => {
+            let can_serve = |role: MirrorRole| matches!(role, MirrorRole::Primary | MirrorRole::Backup);
+            let serves = |ordinal: &usize| map.role(*ordinal).is_some_and(can_serve);
+            let members: Vec<_> = (0..map.roles().len()).filter(serves).collect();
+            let of_shard = |set| members.iter().map(move |ordinal| cluster.key.pod(set, *ordinal));
+            cluster.data_sets().into_iter().flat_map(of_shard).collect()
+        }
+        (pods, _) => pods_of(NodeSet::whole(Component::Compute), pods).collect(),
     };
     let server = |name: String| Server { host: cluster.key.pod_host(&name), name };
     pods.into_iter().map(server).collect()
@@ -50,7 +50,7 @@ pub(crate) fn own_backend() -> [Server; 1] {
 
 /// How web gateways of their own use their servers, where the spec does not say it.
 fn default_use(cluster: &ValidatedCluster) -> AlternativeServers {
-    if cluster.compute_pods() == 0 && cluster.mirror_map().is_some() {
+    if cluster.compute_pods() == 0 && cluster.mirror_map().is_some() && cluster.shards() == 1 {
         AlternativeServers::FailOver
     } else {
         AlternativeServers::LoadBalancing

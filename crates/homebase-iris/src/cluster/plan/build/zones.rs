@@ -4,13 +4,14 @@
 //! The published samples say that the field constrains nodes to zones, so the zones are required. That pods spread
 //! over them is a wish: a zone that is down must not hold the pods of the others.
 
-use homebase_api::labels::{self, Component};
+use homebase_api::labels;
 use k8s_openapi::api::core::v1::{
     NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, TopologySpreadConstraint,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::meta::build_selector;
+use crate::cluster::names::NodeSet;
 use crate::cluster::validated::{Node, ValidatedCluster};
 
 /// Whether the zones of a node are what the scheduler gets to hear.
@@ -32,7 +33,7 @@ pub(crate) fn zones_apply(node: &Node) -> bool {
 ///
 /// Terms of a node affinity are alternatives, so each of the user's gets the zones. A spread of the user's, whatever
 /// it is about, replaces ours.
-pub(crate) fn add_zones(cluster: &ValidatedCluster, component: Component, node: &Node, pod: &mut PodSpec) {
+pub(crate) fn add_zones(cluster: &ValidatedCluster, set: NodeSet, node: &Node, pod: &mut PodSpec) {
     if !zones_apply(node) {
         return;
     }
@@ -56,17 +57,17 @@ pub(crate) fn add_zones(cluster: &ValidatedCluster, component: Component, node: 
         }
     }
     if pod.topology_spread_constraints.is_none() {
-        pod.topology_spread_constraints = Some(vec![build_spread(cluster, component)]);
+        pod.topology_spread_constraints = Some(vec![build_spread(cluster, set)]);
     }
 }
 
-fn build_spread(cluster: &ValidatedCluster, component: Component) -> TopologySpreadConstraint {
+fn build_spread(cluster: &ValidatedCluster, set: NodeSet) -> TopologySpreadConstraint {
     TopologySpreadConstraint {
         max_skew: 1,
         topology_key: labels::ZONE.to_owned(),
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
         label_selector: Some(LabelSelector {
-            match_labels: Some(build_selector(cluster, component)),
+            match_labels: Some(build_selector(cluster, set)),
             match_expressions: None,
         }),
         ..TopologySpreadConstraint::default()
