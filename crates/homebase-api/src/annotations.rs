@@ -33,6 +33,10 @@ pub const ALLOW_INSECURE: &str = "homebase.dev/allow-insecure";
 /// The hub that an object was written by.
 pub const HUB_ID: &str = "homebase.dev/hub-id";
 
+/// `IrisCluster`: `true` lets the hub take over objects that bear the labels and names of its children and belong to
+/// nobody. Those that belong to the `IrisCluster` already need no such word.
+pub const ADOPT: &str = "homebase.dev/adopt";
+
 /// Version of a CRD, a whole number: the higher one is newer.
 pub const CRD_VERSION: &str = "homebase.dev/crd-version";
 

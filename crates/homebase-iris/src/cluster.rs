@@ -1,6 +1,7 @@
 //! The kind `IrisCluster`: validate → plan → status. Must not do I/O: what was found is an argument, what is wanted
 //! is the result.
 
+mod adoption;
 pub mod cpf;
 pub mod csp;
 mod events;
@@ -13,6 +14,7 @@ mod status;
 mod validate;
 mod validated;
 
+pub use self::adoption::{ADOPTED_TEMPLATE, AdoptedPods, adopted_event, keeps_pods, without_marks};
 pub use self::events::{PruneStep, events, prune_event, refused_events};
 pub use self::observed::{
     ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,

@@ -16,6 +16,8 @@ pub enum EventReason {
     Updated,
     /// An object was deleted.
     Deleted,
+    /// An object that another operator made was taken over.
+    Adopted,
     /// Something is held back.
     Waiting,
     /// The spec cannot be built.
@@ -30,6 +32,7 @@ impl EventReason {
             Self::Scaled => "Scaled",
             Self::Updated => "Updated",
             Self::Deleted => "Deleted",
+            Self::Adopted => "Adopted",
             Self::Waiting => "Waiting",
             Self::Refused => "Refused",
         }

@@ -151,8 +151,16 @@ async fn within<T>(
 /// Applies a whole object that the hub owns: a field that is no longer in it is removed, and a field that
 /// somebody else set to another value is taken back.
 pub async fn apply<K: Object>(client: &Client, object: &K, manager: &str) -> Result<K, WriteError> {
+    send(client, object, PatchParams::apply(manager).force()).await
+}
+
+/// What [`apply`] would make of an object, defaults and the work of admission included; nothing is stored.
+pub async fn rehearse<K: Object>(client: &Client, object: &K, manager: &str) -> Result<K, WriteError> {
+    send(client, object, PatchParams::apply(manager).force().dry_run()).await
+}
+
+async fn send<K: Object>(client: &Client, object: &K, params: PatchParams) -> Result<K, WriteError> {
     let key = key_of(object);
-    let params = PatchParams::apply(manager).force();
     let api = api_of::<K>(client, &key);
     let patch = Patch::Apply(object);
     let request = api.patch(&key.name, &params, &patch);

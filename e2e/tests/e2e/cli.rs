@@ -6,3 +6,5 @@ mod namespaces;
 mod offline;
 mod scene;
 mod story;
+
+pub(crate) use self::offline::homebase;

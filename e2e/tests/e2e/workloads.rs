@@ -13,6 +13,7 @@ mod order;
 mod refusal;
 mod removal;
 mod shared;
+mod takeover;
 mod template;
 mod webgateway;
 mod zones;

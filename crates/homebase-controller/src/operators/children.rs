@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use homebase_api::{annotations, labels};
 use homebase_core::{Fingerprint, ObjectKey, Retry};
+use homebase_iris::cluster::AdoptedPods;
 use homebase_kube::apply::{self, Dependents, Object, WriteError, key_of};
 use homebase_kube::claim::HubClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -16,8 +17,11 @@ use super::gate::Woken;
 use crate::reconcile::{Engagement, ReconcileError, Watch};
 use crate::store::{Change, Store};
 
+mod adoption;
 #[cfg(test)]
 mod tests;
+
+pub(super) use self::adoption::PodTemplate;
 
 /// What is known of a child: a view of it, and a mark that tells whether somebody changed it.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +64,12 @@ pub(super) enum EnsureError {
     )]
     KeepForeign { kind: String, key: ObjectKey },
     #[error(
+        "{kind} {key} exists with the labels of this IrisCluster and belongs to nobody, so it is left alone: annotate \
+         the IrisCluster with {adopt}=true to have it taken over, or delete or rename the object",
+        adopt = annotations::ADOPT
+    )]
+    KeepOwnerless { kind: String, key: ObjectKey },
+    #[error(
         "{kind} {key} was written by another hub ({hub}), so it is left alone: end that hub's registration of this \
          cluster and start this hub with --take-over {hub}"
     )]
@@ -80,7 +90,7 @@ impl From<EnsureError> for ReconcileError {
         match error {
             EnsureError::Write(error) => error.into(),
             // Nothing tells of the change of an object that is not ours, so look again now and then.
-            EnsureError::KeepForeign { .. } => {
+            EnsureError::KeepForeign { .. } | EnsureError::KeepOwnerless { .. } => {
                 Self { category: "NameTaken", retry: Retry::Backoff, source: Box::new(error) }
             }
             EnsureError::KeepOtherHubs { .. } => {
@@ -98,8 +108,19 @@ impl From<EnsureError> for ReconcileError {
 pub(super) enum Foreign {
     /// No: the child is ours alone.
     Refuse,
+    /// Only if it belongs to nobody and has the labels of the child: the user has said so.
+    Adopt,
     /// Yes: it is shared by everybody in its namespace.
     Accept,
+}
+
+/// What the apiserver made of a child that had to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer<V> {
+    /// The child as it was answered.
+    pub(super) view: V,
+    /// What became of its pods, if it was taken over from another operator.
+    pub(super) adopted: Option<AdoptedPods>,
 }
 
 /// The children of one kind.
@@ -107,6 +128,8 @@ pub(super) struct Children<K, V> {
     pub(super) store: Store<Child<V>>,
     sent: Mutex<HashMap<ObjectKey, Sent>>,
     hub: Arc<HubClaim>,
+    /// For a kind whose objects make pods.
+    template: Option<PodTemplate<K>>,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -116,7 +139,12 @@ where
     V: Clone + PartialEq + Send + Sync + for<'a> From<&'a K> + 'static,
 {
     pub(super) fn new(hub: Arc<HubClaim>) -> Self {
-        Self { store: Store::default(), sent: Mutex::default(), hub, kind: PhantomData }
+        Self { store: Store::default(), sent: Mutex::default(), hub, template: None, kind: PhantomData }
+    }
+
+    /// The same for a kind whose objects make pods.
+    pub(super) fn with_template(self, template: PodTemplate<K>) -> Self {
+        Self { template: Some(template), ..self }
     }
 
     /// The watches of these children. `on_change` is called for a complete listing too, with no changes.
@@ -150,14 +178,11 @@ where
         engagement: &Engagement,
         mut wanted: K,
         foreign: Foreign,
-    ) -> Result<Option<V>, EnsureError> {
+    ) -> Result<Option<Answer<V>>, EnsureError> {
         let key = key_of(&wanted);
+        let unclaimed = wanted.clone();
         wanted.annotations_mut().insert(annotations::HUB_ID.to_owned(), self.hub.id.clone());
-        let mark = Fingerprint::of(&wanted).map_err(|source| EnsureError::MarkObject {
-            kind: K::kind(&()).into_owned(),
-            key: key.clone(),
-            source,
-        })?;
+        let mark = mark_of(&key, &wanted)?;
         let owner_uid = controller(&wanted).map(|owner| owner.uid);
         let known = self.store.get(&key);
         match &known {
@@ -165,12 +190,17 @@ where
             Some(known) if !self.hub.may_write(known.hub.as_deref()) => {
                 return Self::keep_other_hubs(key, known.hub.as_deref(), foreign);
             }
-            Some(known) if is_ours(known.owner.as_ref(), owner_uid.as_deref()) => {
+            Some(known)
+                if (known.hub.is_some() || owner_uid.is_none())
+                    && is_ours(known.owner.as_ref(), owner_uid.as_deref()) =>
+            {
                 // Should another object have this name by now, the apiserver answers 409 instead of changing it.
                 wanted.meta_mut().uid = Some(known.uid.clone());
             }
             // Our labels are on it and another owner: to apply it would take it from that one.
-            Some(known) if known.owner.is_some() => return Err(Self::keep(key)),
+            Some(known) if known.owner.is_some() && !is_ours(known.owner.as_ref(), owner_uid.as_deref()) => {
+                return Err(Self::keep(key));
+            }
             _ => {
                 // The watch sees only what carries our label, so ask for what may lack it.
                 let found: Option<K> = apply::fetch(&engagement.client, &key).await?;
@@ -182,20 +212,41 @@ where
                     if ours && !self.hub.may_write(hub.as_deref()) {
                         return Self::keep_other_hubs(key, hub.as_deref(), foreign);
                     }
+                    let ownerless = owner_uid.is_some() && adoption::is_ownerless(&found, &wanted);
                     match foreign {
-                        _ if ours => {}
+                        _ if ours && hub.is_some() => {}
+                        _ if ours || (foreign == Foreign::Adopt && ownerless) => {
+                            // Rare, and larger than all the rest.
+                            let adopted = Box::pin(self.adopt(engagement, key, &found, unclaimed)).await?;
+                            return Ok(Some(adopted));
+                        }
                         Foreign::Accept => return Ok(None),
-                        Foreign::Refuse => return Err(Self::keep(key)),
+                        Foreign::Refuse if ownerless => {
+                            return Err(EnsureError::KeepOwnerless { kind: K::kind(&()).into_owned(), key });
+                        }
+                        Foreign::Adopt | Foreign::Refuse => return Err(Self::keep(key)),
                     }
                 }
             }
         }
-        let became = apply::apply(&engagement.client, &wanted, &engagement.manager).await?;
+        let view = self.send(engagement, key, mark, &wanted).await?;
+        Ok(Some(Answer { view, adopted: None }))
+    }
+
+    /// Sends a child and remembers what the apiserver made of it.
+    async fn send(
+        &self,
+        engagement: &Engagement,
+        key: ObjectKey,
+        wanted_mark: Fingerprint,
+        wanted: &K,
+    ) -> Result<V, EnsureError> {
+        let became = apply::apply(&engagement.client, wanted, &engagement.manager).await?;
         self.store.note(&became, view);
         let child: Child<V> = view(&became);
-        let sent = Sent { wanted: mark, became: child.mark, uid: child.uid };
+        let sent = Sent { wanted: wanted_mark, became: child.mark, uid: child.uid };
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).insert(key, sent);
-        Ok(Some(child.view))
+        Ok(child.view)
     }
 
     /// Takes note of a child as the apiserver answered it to a write other than `ensure`.
@@ -208,10 +259,10 @@ where
         key: ObjectKey,
         hub: Option<&str>,
         foreign: Foreign,
-    ) -> Result<Option<V>, EnsureError> {
+    ) -> Result<Option<Answer<V>>, EnsureError> {
         match foreign {
             Foreign::Accept => Ok(None),
-            Foreign::Refuse => Err(EnsureError::KeepOtherHubs {
+            Foreign::Refuse | Foreign::Adopt => Err(EnsureError::KeepOtherHubs {
                 kind: K::kind(&()).into_owned(),
                 key,
                 hub: hub.unwrap_or_default().to_owned(),
@@ -270,6 +321,14 @@ pub(super) fn owner_of<V>(change: &Change<Child<V>>) -> Option<Woken> {
     let owner =
         [&change.before, &change.after].into_iter().flatten().find_map(|child| child.owner.as_ref())?;
     Some((ObjectKey::new(&change.key.namespace, &owner.name), change.listed))
+}
+
+fn mark_of<K: Object>(key: &ObjectKey, wanted: &K) -> Result<Fingerprint, EnsureError> {
+    Fingerprint::of(wanted).map_err(|source| EnsureError::MarkObject {
+        kind: K::kind(&()).into_owned(),
+        key: key.clone(),
+        source,
+    })
 }
 
 fn is_ours(owner: Option<&Owner>, wanted: Option<&str>) -> bool {

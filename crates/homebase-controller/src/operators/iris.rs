@@ -117,7 +117,7 @@ impl IrisReconciler {
                 delete.push(surplus);
             }
         }
-        Ok(answered)
+        Ok(answered.map(|answer| answer.view))
     }
 
     async fn tell_failure(&self, key: &ObjectKey, iris: &Iris, error: ReconcileError) -> ReconcileError {

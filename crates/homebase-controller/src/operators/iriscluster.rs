@@ -23,7 +23,7 @@ use kube::api::ListParams;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Api, Resource as _, ResourceExt as _};
 
-use super::children::{Child, Children, owner_of};
+use super::children::{Child, Children, PodTemplate, owner_of};
 use super::gate::Gate;
 use super::primary::Primary;
 use super::report::{failure_of, is_news, send};
@@ -61,7 +61,10 @@ impl IrisClusterReconciler {
         Self {
             engagement,
             objects: Store::default(),
-            stateful_sets: Children::new(hub.clone()),
+            stateful_sets: Children::new(hub.clone()).with_template(PodTemplate {
+                without_marks: cluster::without_marks,
+                keeps_pods: cluster::keeps_pods,
+            }),
             services: Children::new(hub.clone()),
             config_maps: Children::new(hub),
             pods: Store::default(),
@@ -110,7 +113,7 @@ impl IrisClusterReconciler {
             return Ok(Outcome::Done);
         };
         match cluster::validate(&cluster, &found) {
-            Ok(validated) => match self.carry_out(key, &cluster, &validated).await {
+            Ok(validated) => match Box::pin(self.carry_out(key, &cluster, &validated)).await {
                 Ok(outcome) => Ok(outcome),
                 Err(error) => Err(self.tell_failure(key, &cluster, error).await),
             },
@@ -132,8 +135,8 @@ impl IrisClusterReconciler {
     ) -> Result<Outcome, ReconcileError> {
         let plan = cluster::plan(validated);
         let mut events = cluster::events(validated, &plan);
-        let Done { outcome, answered, pruned } = self.apply(cluster, &plan).await?;
-        events.extend(pruned);
+        let Done { outcome, answered, told } = self.apply(cluster, &plan).await?;
+        events.extend(told);
         let mut observed = self.observe_stateful_sets(cluster);
         observed.extend(answered);
         let applied = plan.applied(observed);
@@ -291,10 +294,11 @@ impl IrisClusterReconciler {
 
     fn watch_pods(self: &Arc<Self>, gate: &Arc<Gate>) -> Vec<Watch> {
         let (this, gate) = (self.clone(), gate.clone());
+        // Not by who manages them: pods of a set that was taken over do not tell.
         let selector = format!(
             "{}={},{}={}",
-            labels::MANAGED_BY,
-            labels::MANAGED_BY_HOMEBASE,
+            labels::KIND,
+            labels::KIND_IRIS_CLUSTER,
             labels::COMPONENT,
             labels::Component::Data
         );

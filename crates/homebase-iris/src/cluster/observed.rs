@@ -5,6 +5,7 @@ use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 
+use super::adoption::ADOPTED_TEMPLATE;
 use crate::hash::PLAN_HASH;
 
 /// Everything besides the IrisCluster itself that a plan depends on.
@@ -55,11 +56,14 @@ pub struct ObservedStatefulSet {
     pub update_revision: Option<String>,
     /// The annotation [`PLAN_HASH`]: from which plan it was applied.
     pub plan_hash: Option<String>,
+    /// The annotation [`ADOPTED_TEMPLATE`]: which template its pods stand for, if another operator made them.
+    pub adopted_template: Option<String>,
 }
 
 impl From<&StatefulSet> for ObservedStatefulSet {
     fn from(set: &StatefulSet) -> Self {
         let status = set.status.clone().unwrap_or_default();
+        let annotation = |key: &str| set.metadata.annotations.as_ref().and_then(|all| all.get(key).cloned());
         Self {
             uid: set.metadata.uid.clone().unwrap_or_default(),
             generation: set.metadata.generation.unwrap_or_default(),
@@ -71,7 +75,8 @@ impl From<&StatefulSet> for ObservedStatefulSet {
             updated_replicas: status.updated_replicas.unwrap_or_default(),
             current_revision: status.current_revision,
             update_revision: status.update_revision,
-            plan_hash: set.metadata.annotations.as_ref().and_then(|all| all.get(PLAN_HASH).cloned()),
+            plan_hash: annotation(PLAN_HASH),
+            adopted_template: annotation(ADOPTED_TEMPLATE),
         }
     }
 }

@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 
 use self::mirror_label::{MirrorLabel, plan_mirror_labels};
 use self::readiness::{is_applied, readiness};
+use super::adoption::as_adopted;
 use super::names::NodeSet;
 use super::observed::{ChildKind, ConfigSource, ObservedChild, ObservedStatefulSet};
 use super::validated::{Node, ValidatedCluster};
@@ -164,7 +165,7 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
             wanted.insert((ChildKind::ConfigMap, cluster.key.config_map(set)));
         }
         let observed = cluster.found.stateful_sets.get(&name);
-        let Some(group) = build_group(cluster, set, node) else {
+        let Some(group) = build_group(cluster, set, node, observed) else {
             let reason = WaitingReason::ConfigSource(cluster.config_source_name.clone());
             waiting.push(Waiting { set, reason });
             // What comes next needs the same ConfigMap: its own reason is the better one.
@@ -213,14 +214,19 @@ fn next_gate(
 }
 
 /// `None` while the ConfigMap of `spec.configSource` is missing: without it the CPF would not be the user's.
-fn build_group(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> Option<Group> {
+fn build_group(
+    cluster: &ValidatedCluster,
+    set: NodeSet,
+    node: &Node,
+    observed: Option<&ObservedStatefulSet>,
+) -> Option<Group> {
     let config_map = match set.component {
         Component::Arbiter => None,
         _ if cluster.found.config_source == ConfigSource::Missing => return None,
         _ => Some(build::config_map::build_config_map(cluster, set, node)),
     };
     let stateful_set = build::stateful_set::build_stateful_set(cluster, set, node, config_map.as_ref());
-    Some(Group { stateful_set, config_map })
+    Some(Group { stateful_set: as_adopted(stateful_set, observed), config_map })
 }
 
 fn plan_prune(existing: &[ObservedChild], wanted: &BTreeSet<(ChildKind, String)>) -> Vec<ObservedChild> {

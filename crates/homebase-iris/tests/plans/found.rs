@@ -123,6 +123,7 @@ fn stateful_set(found: &Controller, current: Option<&String>) -> ObservedStatefu
         current_revision: found.current_revision.clone(),
         update_revision: found.update_revision.clone(),
         plan_hash: plan_hash(found, current),
+        adopted_template: None,
     }
 }
 

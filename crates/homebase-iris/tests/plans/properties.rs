@@ -96,6 +96,7 @@ fn stateful_set() -> impl Strategy<Value = ObservedStatefulSet> {
                 current_revision: Some("a".into()),
                 update_revision: Some(if rolling { "b" } else { "a" }.into()),
                 plan_hash: Some("old".into()),
+                adopted_template: None,
             }
         },
     )

@@ -23,7 +23,8 @@ fn manifests(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-async fn homebase(words: &[&str]) -> Ran {
+/// Runs the command line, and waits until it ends.
+pub(crate) async fn homebase(words: &[&str]) -> Ran {
     let output = tokio::process::Command::new(binary()).args(words).output().await.unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran {

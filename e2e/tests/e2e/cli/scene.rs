@@ -19,9 +19,9 @@ const TAIL: usize = 48;
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
-    pub(super) took: Duration,
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) took: Duration,
 }
 
 impl Ran {

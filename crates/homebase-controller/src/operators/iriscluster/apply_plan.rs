@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use homebase_api::{IrisCluster, labels};
+use homebase_api::{IrisCluster, annotations, labels};
 use homebase_core::ObjectKey;
 use homebase_iris::PlannedEvent;
 use homebase_iris::cluster::{
-    ChildKind, MirrorLabel, ObservedChild, ObservedStatefulSet, Plan, Prepared, PruneStep, prune_event,
+    AdoptedPods, ChildKind, MirrorLabel, ObservedChild, ObservedStatefulSet, Plan, Prepared, PruneStep,
+    adopted_event, prune_event,
 };
 use homebase_kube::Category;
 use homebase_kube::apply::{self, Dependents};
@@ -29,8 +30,8 @@ pub(super) struct Done {
     pub(super) outcome: Outcome,
     /// StatefulSets that had to be sent, by name, as the apiserver answered them.
     pub(super) answered: BTreeMap<String, ObservedStatefulSet>,
-    /// What was done to remove children.
-    pub(super) pruned: Vec<PlannedEvent>,
+    /// What was done that the plan cannot tell: children taken over, children removed.
+    pub(super) told: Vec<PlannedEvent>,
 }
 
 impl IrisClusterReconciler {
@@ -53,29 +54,38 @@ impl IrisClusterReconciler {
             observed: (),
         } = plan;
         let engagement = &self.engagement;
+        let foreign = if may_adopt(cluster) { Foreign::Adopt } else { Foreign::Refuse };
+        let mut told = Vec::new();
+        let mut tell = |kind, name: &str, adopted: Option<AdoptedPods>| {
+            told.extend(adopted.map(|pods| adopted_event(kind, name, pods)));
+        };
         self.services.ensure(engagement, headless_service.clone(), Foreign::Accept).await?;
-        self.services.ensure(engagement, service.clone(), Foreign::Refuse).await?;
-        if let Some(service) = gateway_service {
-            self.services.ensure(engagement, service.clone(), Foreign::Refuse).await?;
+        for service in std::iter::once(service).chain(gateway_service) {
+            let answer = self.services.ensure(engagement, service.clone(), foreign).await?;
+            tell(ChildKind::Service, &service.name_any(), answer.and_then(|answer| answer.adopted));
         }
         for config_map in config_maps {
-            self.config_maps.ensure(engagement, config_map.clone(), Foreign::Refuse).await?;
+            let answer = self.config_maps.ensure(engagement, config_map.clone(), foreign).await?;
+            tell(ChildKind::ConfigMap, &config_map.name_any(), answer.and_then(|answer| answer.adopted));
         }
         let mut answered = BTreeMap::new();
         for set in stateful_sets {
-            let answer = self.stateful_sets.ensure(engagement, set.clone(), Foreign::Refuse).await?;
-            answered.extend(answer.map(|answer| (set.name_any(), answer)));
+            let Some(answer) = self.stateful_sets.ensure(engagement, set.clone(), foreign).await? else {
+                continue;
+            };
+            tell(ChildKind::StatefulSet, &set.name_any(), answer.adopted);
+            answered.insert(set.name_any(), answer.view);
         }
         let namespace = cluster.namespace().unwrap_or_default();
         for label in mirror_labels {
             self.label(&namespace, label).await?;
         }
-        let mut done = Done { outcome: Outcome::Done, answered, pruned: Vec::new() };
+        let mut done = Done { outcome: Outcome::Done, answered, told };
         for child in prune {
             match self.remove(cluster, child).await? {
-                Removal::Done => done.pruned.push(prune_event(child, PruneStep::Deleted)),
+                Removal::Done => done.told.push(prune_event(child, PruneStep::Deleted)),
                 Removal::Begun { from } => {
-                    done.pruned.push(prune_event(child, PruneStep::ScaledToZero { from }));
+                    done.told.push(prune_event(child, PruneStep::ScaledToZero { from }));
                     done.outcome = Outcome::After(SCALE_DOWN_WAIT);
                 }
                 Removal::UnderWay => done.outcome = Outcome::After(SCALE_DOWN_WAIT),
@@ -151,6 +161,11 @@ impl IrisClusterReconciler {
             .await?;
         Ok(if removed { Removal::Done } else { Removal::Void })
     }
+}
+
+/// Whether the user wants children to be taken over that belong to nobody.
+fn may_adopt(cluster: &IrisCluster) -> bool {
+    cluster.annotations().get(annotations::ADOPT).is_some_and(|value| value == labels::TRUE)
 }
 
 /// How far a removal is.

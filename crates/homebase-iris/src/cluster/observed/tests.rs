@@ -36,6 +36,7 @@ fn every_field_comes_from_its_own_place() {
         current_revision: Some("a".into()),
         update_revision: Some("b".into()),
         plan_hash: Some("hash".into()),
+        adopted_template: None,
     };
     assert_eq!(ObservedStatefulSet::from(&set), expected);
 }

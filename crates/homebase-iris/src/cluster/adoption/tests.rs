@@ -1,0 +1,69 @@
+//! What a set that was taken over looks like, and when that ends.
+
+use homebase_api::labels;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use serde_json::json;
+
+use super::{ADOPTED_TEMPLATE, as_adopted, keeps_pods, without_marks};
+use crate::cluster::observed::ObservedStatefulSet;
+use crate::hash::CONFIG_HASH;
+
+fn planned(image: &str) -> StatefulSet {
+    serde_json::from_value(json!({
+        "metadata": { "name": "iris-data", "annotations": { "homebase.dev/plan-hash": "x" } },
+        "spec": {
+            "selector": { "matchLabels": { "intersystems.com/name": "iris" } },
+            "template": {
+                "metadata": {
+                    "labels": { labels::MANAGED_BY: "homebase", "intersystems.com/name": "iris" },
+                    "annotations": { CONFIG_HASH: "abc" },
+                },
+                "spec": { "containers": [{ "name": "iriscluster", "image": image }] },
+            },
+        },
+    }))
+    .unwrap()
+}
+
+fn observed(set: &StatefulSet) -> ObservedStatefulSet {
+    ObservedStatefulSet::from(set)
+}
+
+#[test]
+fn only_our_marks_on_the_pods_are_left_out() {
+    let bare = without_marks(&planned("iris:1"));
+    let mut expected = planned("iris:1");
+    let meta = expected.spec.as_mut().unwrap().template.metadata.as_mut().unwrap();
+    meta.annotations = None;
+    meta.labels = Some([("intersystems.com/name".to_owned(), "iris".to_owned())].into());
+    assert_eq!(bare.spec, expected.spec);
+    let annotations = bare.metadata.annotations.unwrap();
+    assert_eq!(annotations["homebase.dev/plan-hash"], "x");
+    assert!(annotations.contains_key(ADOPTED_TEMPLATE));
+}
+
+#[test]
+fn a_set_stays_without_marks_until_its_template_changes() {
+    let adopted = without_marks(&planned("iris:1"));
+    assert_eq!(as_adopted(planned("iris:1"), Some(&observed(&adopted))), adopted);
+    assert_eq!(as_adopted(planned("iris:2"), Some(&observed(&adopted))), planned("iris:2"));
+    let mut reconfigured = planned("iris:1");
+    let meta = reconfigured.spec.as_mut().unwrap().template.metadata.as_mut().unwrap();
+    meta.annotations.as_mut().unwrap().insert(CONFIG_HASH.to_owned(), "def".to_owned());
+    assert_eq!(as_adopted(reconfigured.clone(), Some(&observed(&adopted))), reconfigured);
+}
+
+#[test]
+fn a_set_that_was_never_taken_over_has_its_marks() {
+    assert_eq!(as_adopted(planned("iris:1"), None), planned("iris:1"));
+    let ours = observed(&planned("iris:1"));
+    assert_eq!(as_adopted(planned("iris:1"), Some(&ours)), planned("iris:1"));
+}
+
+#[test]
+fn pods_stay_only_when_their_template_does() {
+    let bare = without_marks(&planned("iris:1"));
+    assert!(keeps_pods(&bare, &bare));
+    assert!(!keeps_pods(&bare, &planned("iris:1")));
+    assert!(!keeps_pods(&bare, &without_marks(&planned("iris:2"))));
+}
