@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use homebase_api::labels;
 use homebase_testkit::{ControlPlane, HubProcess, eventually, start_many};
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::figures::Figures;
+use crate::setup::{NAMESPACE, create_namespace, registration};
 
 pub mod judgement;
 mod news;
@@ -20,8 +19,6 @@ mod news;
 use judgement::Sample;
 use news::{News, Shown};
 
-/// The namespace of registrations.
-const NAMESPACE: &str = "homebase-system";
 /// The namespace on each work cluster in which the hub has something to do.
 const WORKED_ON: &str = "engage";
 const FIELD_MANAGER: &str = "homebase-e2e-engage";
@@ -106,7 +103,7 @@ impl Bench {
         let builders = builders.map(|name| ControlPlane::builder(name).api_only());
         let mut planes = start_many(builders).await?.into_iter();
         let home = planes.next().context("no home cluster was started")?;
-        create_namespace(&home, NAMESPACE).await?;
+        create_namespace(&home, NAMESPACE, FIELD_MANAGER).await?;
         let mut clusters = Vec::new();
         for plane in planes {
             let kubeconfig = plane
@@ -131,7 +128,7 @@ impl Bench {
     async fn prepare(&self) -> Result<()> {
         for candidate in &self.clusters {
             self.cycle(candidate).await?;
-            create_namespace(&candidate.plane, WORKED_ON).await?;
+            create_namespace(&candidate.plane, WORKED_ON, FIELD_MANAGER).await?;
             candidate.plane.apply(&iris().to_string()).await?;
         }
         Ok(())
@@ -151,7 +148,7 @@ impl Bench {
 
     async fn cycle(&self, candidate: &Candidate) -> Result<()> {
         let name = &candidate.name;
-        let secret = secret(candidate);
+        let secret = registration(name, &candidate.kubeconfig);
         let made = self.secrets.create(&PostParams::default(), &secret).await;
         let made = made.with_context(|| format!("cannot register {name}"))?;
         let uid = made.metadata.uid.unwrap_or_default();
@@ -176,23 +173,6 @@ impl Bench {
         }
         Ok(last)
     }
-}
-
-async fn create_namespace(plane: &ControlPlane, name: &str) -> Result<()> {
-    let namespaces: Api<Namespace> = Api::all(plane.client().await?);
-    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    let applied = namespaces.patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(object)).await;
-    applied.with_context(|| format!("cannot create the namespace {name}"))?;
-    Ok(())
-}
-
-/// A registration in a form whose Secret is called what the cluster is called.
-fn secret(candidate: &Candidate) -> Secret {
-    let data = ("kubeconfig".to_owned(), ByteString(candidate.kubeconfig.clone().into_bytes()));
-    let mut secret = Secret { data: Some([data].into()), ..Secret::default() };
-    secret.metadata.name = Some(candidate.name.clone());
-    secret.metadata.labels = Some([(labels::CLUSTER.to_owned(), labels::TRUE.to_owned())].into());
-    secret
 }
 
 fn iris() -> Value {

@@ -2,3 +2,5 @@
 
 pub mod engage;
 pub mod figures;
+pub mod provision;
+mod setup;

@@ -12,6 +12,8 @@ use crate::{go_tools, release, run};
 pub(crate) enum Benchmark {
     /// Registers and deregisters clusters over and over: memory, tasks, descriptors and series must stay flat.
     Engage(Engage),
+    /// Applies many IrisClusters to one work cluster: time, requests, memory; at rest the hub must write nothing.
+    Provision(Provision),
 }
 
 #[derive(clap::Args)]
@@ -24,14 +26,28 @@ pub(crate) struct Engage {
     clusters: usize,
 }
 
+#[derive(clap::Args)]
+pub(crate) struct Provision {
+    /// How many IrisClusters: each is a mirrored pair with arbiter, compute and web gateway.
+    #[arg(long, default_value_t = 100)]
+    clusters: usize,
+}
+
 pub(crate) fn run(benchmark: &Benchmark) -> Result<()> {
-    let Benchmark::Engage(Engage { cycles, clusters }) = benchmark;
+    let (name, arguments) = match benchmark {
+        Benchmark::Engage(Engage { cycles, clusters }) => {
+            ("engage", vec![("--cycles", *cycles), ("--clusters", *clusters)])
+        }
+        Benchmark::Provision(Provision { clusters }) => ("provision", vec![("--clusters", *clusters)]),
+    };
     go_tools::ensure_control_planes()?;
-    let built = release::build(&["engage"])?;
+    let built = release::build(&[name])?;
     let program = built.tools.first().context("the benchmark was not built")?;
     let mut command = Command::new(program);
     command.current_dir(workspace_root());
-    command.args(["--cycles", &cycles.to_string(), "--clusters", &clusters.to_string()]);
+    for (flag, value) in arguments {
+        command.arg(flag).arg(value.to_string());
+    }
     command.arg("--hub").arg(&built.hub);
     run::run(&mut command)
 }

@@ -6,9 +6,11 @@ mod codegen;
 mod control_planes;
 mod demo;
 mod go_tools;
+mod long_run;
 mod progress;
 mod release;
 mod run;
+mod sequences;
 mod soak;
 mod test;
 
@@ -37,6 +39,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Has random events happen to a fleet and looks at what comes of it.
     Soak(soak::Arguments),
+    /// Changes IrisClusters at random, goes back, and compares with fresh ones.
+    Sequences(sequences::Arguments),
     /// Runs a benchmark.
     #[command(subcommand)]
     Bench(bench::Benchmark),
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
+        Command::Sequences(arguments) => sequences::run(&arguments),
         Command::Bench(benchmark) => bench::run(&benchmark),
     };
     match result {

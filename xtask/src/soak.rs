@@ -1,14 +1,9 @@
 //! `cargo xtask soak`: the soak of the end-to-end tests at full length, with a hub built for release. It must not know
 //! what an event is.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use anyhow::Result;
-use homebase_testkit::BINARY_VARIABLE;
 
-use crate::progress::show;
-use crate::run::{self, cargo};
-use crate::{go_tools, release};
+use crate::long_run;
 
 /// The test, by its full name.
 const TEST: &str = "soak::random_events_end_in_what_is_desired_and_leave_nothing_over";
@@ -28,36 +23,15 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { events, clusters, seed } = *arguments;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let seed = seed.unwrap_or(now.as_secs());
-    go_tools::ensure_control_planes()?;
-    let hub = release::build(&[])?.hub;
-    eprintln!(
+    let seed = long_run::seed(seed);
+    let what = format!(
         "{events} random events over {clusters} clusters, then everything is mended, compared with what is desired, \
          and deregistered; again with: cargo xtask soak --events {events} --clusters {clusters} --seed {seed}"
     );
-    let start = std::time::Instant::now();
-    let mut command = cargo();
-    command.args([
-        "test",
-        "--package",
-        "homebase-e2e",
-        "--test",
-        "e2e",
-        "--",
-        "--exact",
-        TEST,
-        "--nocapture",
-    ]);
-    command.env(BINARY_VARIABLE, hub);
-    for (name, value) in [
+    let settings = [
         ("HOMEBASE_SOAK_EVENTS", events.to_string()),
         ("HOMEBASE_SOAK_CLUSTERS", clusters.to_string()),
         ("HOMEBASE_SOAK_SEED", seed.to_string()),
-    ] {
-        command.env(name, value);
-    }
-    run::run(&mut command)?;
-    eprintln!("the soak passed in {}", show(start.elapsed()));
-    Ok(())
+    ];
+    long_run::run(TEST, &what, &settings)
 }

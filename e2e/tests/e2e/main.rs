@@ -10,6 +10,7 @@ mod fleet;
 mod permissions;
 mod registration;
 mod schema;
+mod sequences;
 mod soak;
 mod support;
 mod workloads;

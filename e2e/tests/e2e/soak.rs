@@ -25,7 +25,7 @@ const CLUSTERS: usize = 4;
 /// From here on faults may last for minutes: nobody waits at the terminal.
 const LONG_RUN: usize = 500;
 
-fn setting<T: FromStr>(name: &str, default: T) -> T {
+pub(crate) fn setting<T: FromStr>(name: &str, default: T) -> T {
     let Ok(text) = env::var(name) else { return default };
     text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number"))
 }
