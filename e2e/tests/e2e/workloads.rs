@@ -5,6 +5,7 @@ mod changes;
 mod drift;
 mod fixture;
 mod foreign;
+mod growth;
 mod iris;
 mod latency;
 mod mirror;
