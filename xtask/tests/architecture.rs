@@ -9,7 +9,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// The layer of every crate that ships: it may depend on lower ones only.
-const LAYERS: [(&str, u8); 10] = [
+const LAYERS: [(&str, u8); 11] = [
     ("homebase-core", 0),
     ("homebase-api", 0),
     ("homebase-kubeconfig", 1),
@@ -17,6 +17,7 @@ const LAYERS: [(&str, u8); 10] = [
     ("homebase-schema", 1),
     ("homebase-fleet", 2),
     ("homebase-kube", 3),
+    ("homebase-planes", 3),
     ("homebase-controller", 4),
     ("homebase-http", 4),
     ("homebase", 5),

@@ -11,8 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::ports::free_port;
-use crate::{ControlPlane, Error, Result};
+use homebase_planes::{ControlPlane, Error, Result, free_port};
 
 mod answers;
 mod pipe;
@@ -108,7 +107,7 @@ impl Gateway {
     pub async fn start(plane: &ControlPlane) -> Result<Self> {
         let port = free_port()?;
         let held = bind(port)?;
-        let apiserver = SocketAddr::from((Ipv4Addr::LOCALHOST, plane.settings().apiserver_port));
+        let apiserver = SocketAddr::from((Ipv4Addr::LOCALHOST, plane.apiserver_port()));
         let backend = Arc::new(Backend { apiserver, identities: Identities::make(plane.authority())? });
         let (phase, _) = watch::channel(Phase { behaviour: Behaviour::Pass, number: 0, cuts: 0 });
         let mut gateway = Self { port, _place: held, backend, phase, front: Front::Nobody };
@@ -207,7 +206,13 @@ async fn fill(port: u16) -> Result<Vec<TcpStream>> {
             Err(_) => return Ok(fillers),
         }
     }
-    Err(Error::DropSyns { connections: fillers.len() })
+    Err(Error::Failed {
+        action: format!(
+            "fill the queue of a port: the kernel drops no SYN although {} connections wait",
+            fillers.len()
+        ),
+        source: "the queue takes more than it should".into(),
+    })
 }
 
 /// Hands connections to tasks of their own until it is dropped; they live on.

@@ -15,11 +15,10 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::layout::{Layout, write_private};
-use crate::plane::POLL_INTERVAL;
-use crate::process::{self, Process, Program};
-use crate::watchdog::Watchdog;
-use crate::{Error, Result, eventually, target_dir};
+use homebase_planes::{
+    Error, Layout, POLL_INTERVAL, Process, Program, Result, Watchdog, eventually, resident_kib, tail,
+    target_dir, write_private,
+};
 
 /// The variable that names the binary under test.
 pub const BINARY_VARIABLE: &str = "HOMEBASE_BIN";
@@ -170,7 +169,7 @@ impl HubProcess {
 
     /// Its resident memory in KiB; 0 when it has ended.
     pub fn resident_kib(&self) -> u64 {
-        process::resident_kib(self.process.id()).unwrap_or_default()
+        resident_kib(self.process.id()).unwrap_or_default()
     }
 
     /// Whether it still runs.
@@ -247,7 +246,7 @@ impl HubProcess {
                 return Err(Error::TimedOut {
                     what: "the hub ends after SIGTERM".to_owned(),
                     after: timeout,
-                    last: format!("it runs; its log ends with:\n{}", process::tail(self.process.log())),
+                    last: format!("it runs; its log ends with:\n{}", tail(self.process.log())),
                 });
             }
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -273,7 +272,11 @@ fn binary() -> Result<PathBuf> {
     }
     let target = target_dir();
     let candidates = ["debug", "release"].map(|profile| target.join(profile).join("homebase"));
-    candidates.iter().find(|path| path.is_file()).cloned().ok_or_else(|| Error::FindHub { looked_in: target })
+    candidates.iter().find(|path| path.is_file()).cloned().ok_or_else(|| Error::FindBuilt {
+        what: "the binary `homebase`",
+        looked_in: target,
+        fix: "run `cargo build -p homebase` or set HOMEBASE_BIN",
+    })
 }
 
 async fn wait_listening(process: &mut Process, layout: &Layout) -> Result<SocketAddr> {
@@ -289,7 +292,7 @@ async fn wait_listening(process: &mut Process, layout: &Layout) -> Result<Socket
                 after: LISTENING,
                 last: "no message `listening` with an `address` in its log".to_owned(),
                 log: process.log().to_owned(),
-                tail: process::tail(process.log()),
+                tail: tail(process.log()),
             });
         }
         tokio::time::sleep(POLL_INTERVAL).await;

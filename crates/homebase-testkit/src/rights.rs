@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
+use homebase_planes::{ControlPlane, Result, eventually, workspace_root};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
-
-use crate::{ControlPlane, Result, eventually, workspace_root};
 
 /// The role on a work cluster, and its file.
 const WORK_ROLE: (&str, &str) = ("homebase-work-cluster", "deploy/rbac/work-cluster.yaml");
@@ -18,31 +17,54 @@ pub const HOME_ACCOUNT: (&str, &str) = ("homebase-system", "homebase");
 /// many of those.
 const KNOWN: Duration = Duration::from_secs(30);
 
-impl ControlPlane {
+/// Ways into a plane with exactly the rights of the hub.
+pub trait HubRights {
     /// A kubeconfig of an account with exactly the rights that the hub is given on a
     /// work cluster. Each call makes another token for the same account.
     ///
     /// # Errors
     /// If the apiserver refuses, or does not know of the rights in time.
-    pub async fn kubeconfig_for_work(
+    fn kubeconfig_for_work(
+        &self,
+        namespace: &str,
+        account: &str,
+        lifetime: Duration,
+    ) -> impl Future<Output = Result<String>> + Send;
+
+    /// The same for the hub itself on its home cluster, where its namespace must be.
+    ///
+    /// # Errors
+    /// As [`HubRights::kubeconfig_for_work`].
+    fn kubeconfig_for_home(&self, lifetime: Duration) -> impl Future<Output = Result<String>> + Send;
+
+    /// Waits until the apiserver knows that an account has a right.
+    ///
+    /// # Errors
+    /// If it does not in time.
+    fn wait_allowed(
+        &self,
+        namespace: &str,
+        account: &str,
+        right: ResourceAttributes,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl HubRights for ControlPlane {
+    async fn kubeconfig_for_work(
         &self,
         namespace: &str,
         account: &str,
         lifetime: Duration,
     ) -> Result<String> {
         let (role, file) = WORK_ROLE;
-        self.ship(file).await?;
+        ship(self, file).await?;
         let text = self.kubeconfig_for_service_account(namespace, account, Some(role), lifetime).await?;
         self.wait_allowed(namespace, account, identity()).await?;
         Ok(text)
     }
 
-    /// The same for the hub itself on its home cluster, where its namespace must be.
-    ///
-    /// # Errors
-    /// As [`ControlPlane::kubeconfig_for_work`].
-    pub async fn kubeconfig_for_home(&self, lifetime: Duration) -> Result<String> {
-        self.ship(HOME_FILE).await?;
+    async fn kubeconfig_for_home(&self, lifetime: Duration) -> Result<String> {
+        ship(self, HOME_FILE).await?;
         let (namespace, account) = HOME_ACCOUNT;
         let text = self.kubeconfig_for_service_account(namespace, account, None, lifetime).await?;
         self.wait_allowed(namespace, account, identity()).await?;
@@ -53,16 +75,7 @@ impl ControlPlane {
         Ok(text)
     }
 
-    /// Waits until the apiserver knows that an account has a right.
-    ///
-    /// # Errors
-    /// If it does not in time.
-    pub async fn wait_allowed(
-        &self,
-        namespace: &str,
-        account: &str,
-        right: ResourceAttributes,
-    ) -> Result<()> {
+    async fn wait_allowed(&self, namespace: &str, account: &str, right: ResourceAttributes) -> Result<()> {
         let reviews: &Api<SubjectAccessReview> = &Api::all(self.client().await?);
         let review = &SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
@@ -79,12 +92,12 @@ impl ControlPlane {
         })
         .await
     }
+}
 
-    async fn ship(&self, file: &str) -> Result<()> {
-        let path = workspace_root().join(file);
-        let path = path.to_string_lossy();
-        self.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-f", &path]).await.map(drop)
-    }
+async fn ship(plane: &ControlPlane, file: &str) -> Result<()> {
+    let path = workspace_root().join(file);
+    let path = path.to_string_lossy();
+    plane.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-f", &path]).await.map(drop)
 }
 
 /// What every role of the hub holds.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use homebase_api::labels;
 use homebase_api::{Iris, IrisCluster, WorkCluster};
-use homebase_testkit::{ControlPlane, eventually, start_many};
+use homebase_testkit::{ControlPlane, HubRights, eventually, start_many};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};

@@ -8,8 +8,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Behaviour;
-use crate::pki::{self, Authority};
-use crate::{Error, Result};
+use homebase_planes::{Authority, Error, Identity, Result};
 
 /// A name that no kubeconfig of a test asks for.
 const OTHER_NAME: &str = "another-apiserver.example.com";
@@ -42,7 +41,7 @@ impl Identities {
 }
 
 /// It offers HTTP/1.1 only, which is what the answers are written in.
-fn config(identity: &pki::Identity) -> Result<Arc<ServerConfig>> {
+fn config(identity: &Identity) -> Result<Arc<ServerConfig>> {
     let read = || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
         let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes())?];
         let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?;
@@ -54,5 +53,5 @@ fn config(identity: &pki::Identity) -> Result<Arc<ServerConfig>> {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     };
-    read().map_err(|source| Error::Tls { source })
+    read().map_err(|source| Error::Failed { action: "set up TLS of a gateway".to_owned(), source })
 }

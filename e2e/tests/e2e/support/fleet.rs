@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use homebase_testkit::{Builder, ControlPlane, HubProcess, start_many};
+use homebase_testkit::{Builder, ControlPlane, HubProcess, HubRights, start_many};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homebase_api::labels;
-use homebase_testkit::ControlPlane;
+use homebase_testkit::{ControlPlane, HubRights};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};

@@ -1,6 +1,6 @@
 //! The rights of accounts in tests: those that are shipped, or what a test makes of them. It must hold no case.
 
-use homebase_testkit::{ControlPlane, workspace_root};
+use homebase_testkit::{ControlPlane, HubRights, workspace_root};
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use kube::api::{Api, Patch, PatchParams};

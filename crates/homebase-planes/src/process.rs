@@ -28,20 +28,24 @@ const GATE: &str = r#"read -r go || exit 1; exec "$@" </dev/null"#;
 
 /// What to run.
 #[derive(Debug, Clone)]
-pub(crate) struct Program {
+pub struct Program {
     /// A word for messages and the name of the log.
-    pub(crate) name: &'static str,
-    pub(crate) path: PathBuf,
-    pub(crate) arguments: Vec<OsString>,
-    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub name: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Variables beside those that it inherits.
+    pub environment: Vec<(OsString, OsString)>,
     /// Standard output goes here too unless `stdout` is set.
-    pub(crate) log: PathBuf,
-    pub(crate) stdout: Option<PathBuf>,
+    pub log: PathBuf,
+    /// Where standard output goes, if not into the log.
+    pub stdout: Option<PathBuf>,
 }
 
 /// A running child.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -54,7 +58,10 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a program under the eye of the watchdog. Logs are appended to, so
     /// that a restarted component keeps the lines of its first run.
-    pub(crate) fn start(program: &Program, watchdog: &Arc<Watchdog>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(program: &Program, watchdog: &Arc<Watchdog>) -> Result<Self> {
         let log = open_log(&program.log)?;
         let stdout = match &program.stdout {
             Some(path) => open_log(path)?,
@@ -80,20 +87,23 @@ impl Process {
         Ok(process)
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Its process id, which is that of its group too.
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub(crate) fn name(&self) -> &'static str {
+    /// The word for messages.
+    pub fn name(&self) -> &'static str {
         self.name
     }
 
-    pub(crate) fn log(&self) -> &Path {
+    /// Its log.
+    pub fn log(&self) -> &Path {
         &self.log
     }
 
     /// The exit status, if the child has ended.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none()
             && let Ok(Some(status)) = self.child.try_wait()
         {
@@ -103,7 +113,10 @@ impl Process {
     }
 
     /// Fails if the child has ended, with the end of its log.
-    pub(crate) fn check_running(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::Ended`].
+    pub fn check_running(&mut self) -> Result<()> {
         match self.ended() {
             None => Ok(()),
             Some(status) => Err(Error::Ended {
@@ -116,7 +129,10 @@ impl Process {
     }
 
     /// Sends a signal to the whole group.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the group cannot be signalled.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         if self.ended.is_some() {
             return Ok(());
         }
@@ -129,7 +145,7 @@ impl Process {
     }
 
     /// Kills the group, stopped or not, and waits for the child.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if self.ended().is_some() {
             return;
         }
@@ -169,7 +185,7 @@ fn open_log(path: &Path) -> Result<File> {
 }
 
 /// The last lines of a log, for an error text.
-pub(crate) fn tail(path: &Path) -> String {
+pub fn tail(path: &Path) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -190,7 +206,7 @@ pub(crate) fn tail(path: &Path) -> String {
 }
 
 /// The resident memory of a process, from the kernel.
-pub(crate) fn resident_kib(id: u32) -> Option<u64> {
+pub fn resident_kib(id: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse().ok()

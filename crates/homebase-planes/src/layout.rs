@@ -17,22 +17,24 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// The directory of one plane, and the names in it.
 #[derive(Debug, Clone)]
-pub(crate) struct Layout {
+pub struct Layout {
     root: PathBuf,
 }
 
 impl Layout {
     /// A directory that nobody else has: `target/testkit/NAME-PID-N`.
-    pub(crate) fn unique(name: &str) -> Self {
+    pub fn unique(name: &str) -> Self {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         Self { root: target_dir().join("testkit").join(format!("{name}-{}-{n}", process::id())) }
     }
 
-    pub(crate) fn at(root: PathBuf) -> Self {
+    /// This directory.
+    pub fn at(root: PathBuf) -> Self {
         Self { root }
     }
 
-    pub(crate) fn root(&self) -> &Path {
+    /// The directory.
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
@@ -40,7 +42,8 @@ impl Layout {
         self.root.join("etcd")
     }
 
-    pub(crate) fn log(&self, component: &str) -> PathBuf {
+    /// The log of a program.
+    pub fn log(&self, component: &str) -> PathBuf {
         self.root.join(format!("{component}.log"))
     }
 
@@ -72,7 +75,8 @@ impl Layout {
         self.root.join("pki/service-accounts.pub")
     }
 
-    pub(crate) fn kubeconfig(&self, user: &str) -> PathBuf {
+    /// The kubeconfig of a user.
+    pub fn kubeconfig(&self, user: &str) -> PathBuf {
         self.root.join(format!("{user}.kubeconfig"))
     }
 
@@ -85,14 +89,20 @@ impl Layout {
     }
 
     /// Makes the directory anew: what an earlier run left in it goes.
-    pub(crate) fn create(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn create(&self) -> Result<()> {
         self.remove()?;
         let pki = self.root.join("pki");
         fs::create_dir_all(&pki).map_err(Error::io("create", &pki))
     }
 
     /// Removes everything.
-    pub(crate) fn remove(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// If something in it cannot be removed.
+    pub fn remove(&self) -> Result<()> {
         remove_dir(&self.root)
     }
 
@@ -103,7 +113,10 @@ impl Layout {
 }
 
 /// Writes a file that only its owner may read.
-pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).map_err(Error::io("write", path))?;
     fs::set_permissions(path, fs::Permissions::from_mode(PRIVATE)).map_err(Error::io("protect", path))
 }

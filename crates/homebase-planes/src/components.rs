@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::layout::{Layout, write_private};
+use crate::nodes::STORAGE_CLASS;
 use crate::process::Program;
 use crate::{Result, Tools};
 
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) layout: Layout,
     pub(crate) etcd_port: u16,
     pub(crate) apiserver_port: u16,
+    /// How many there are beside the default one.
+    pub(crate) storage_classes: usize,
     pub(crate) controller_manager: bool,
     pub(crate) audit_log: bool,
     pub(crate) durable: bool,
@@ -160,6 +163,9 @@ impl Settings {
         for (topic, _) in STAGES {
             arguments = arguments.path("--config", &self.layout.kwok_stages(topic));
         }
+        for number in 0..self.storage_classes {
+            arguments = arguments.path("--config", &self.layout.kwok_stages(&class_topic(number)));
+        }
         arguments
     }
 }
@@ -168,8 +174,10 @@ impl Settings {
 const STAGES: [(&str, &str); 3] = [
     ("node", include_str!("../kwok/node.yaml")),
     ("pod", include_str!("../kwok/pod.yaml")),
-    ("volume", include_str!("../kwok/volume.yaml")),
+    ("volume", VOLUME_STAGES),
 ];
+
+const VOLUME_STAGES: &str = include_str!("../kwok/volume.yaml");
 
 /// Every write is logged once, when it is answered; a question about rights is a
 /// `create` that writes nothing. Deletes come with their
@@ -189,12 +197,29 @@ const AUDIT_POLICY: &str = r#"{
   ]
 }"#;
 
-/// Writes the files that are the same for every plane.
-pub(crate) fn write_static_files(layout: &Layout) -> Result<()> {
+/// Writes the files that depend on no port: what KWOK plays, with the storage classes beside the default one, and what
+/// is logged.
+pub(crate) fn write_static_files(layout: &Layout, storage_classes: &[String]) -> Result<()> {
     for (topic, text) in STAGES {
         write_private(&layout.kwok_stages(topic), text)?;
     }
+    for (number, class) in storage_classes.iter().enumerate() {
+        let stages = of_class(VOLUME_STAGES, class, number);
+        write_private(&layout.kwok_stages(&class_topic(number)), &stages)?;
+    }
     write_private(&layout.audit_policy(), AUDIT_POLICY)
+}
+
+fn class_topic(number: usize) -> String {
+    format!("volume-{number}")
+}
+
+/// The volume stages for another class. Stages have names of their own.
+fn of_class(stages: &str, class: &str, number: usize) -> String {
+    stages
+        .replace(&format!("'{STORAGE_CLASS}'"), &format!("'{class}'"))
+        .replace(&format!("storageClassName: {STORAGE_CLASS}"), &format!("storageClassName: {class}"))
+        .replace("name: homebase-volume-", &format!("name: homebase-volume-{number}-"))
 }
 
 #[derive(Debug, Default)]
@@ -215,5 +240,22 @@ impl Arguments {
         argument.push(value);
         self.0.push(argument);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stages_of_another_class_are_of_that_class_only() {
+        let stages = of_class(VOLUME_STAGES, "fast", 3);
+        let selectors = |text: &str, class: &str| text.matches(&format!("== '{class}'")).count();
+        assert_eq!(selectors(&stages, "fast"), selectors(VOLUME_STAGES, STORAGE_CLASS));
+        assert_eq!(selectors(&stages, STORAGE_CLASS), 0);
+        assert!(
+            stages.contains("storageClassName: fast\n")
+                && stages.contains("name: homebase-volume-3-provision")
+        );
     }
 }

@@ -5,26 +5,32 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The result of everything that the testkit does.
+/// The result of everything that is done with planes and processes.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure of the testkit, worded for the person whose test has failed.
+/// A failure, worded for the person whose test, demo or rehearsal has failed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A program that a plane is made of is not there.
-    #[error("cannot find `{name}` (looked in {looked_in}); run `cargo xtask control-planes build`")]
+    #[error(
+        "cannot find `{name}` (looked in {looked_in}); set KUBEBUILDER_ASSETS, or build it with `cargo xtask control-planes build`"
+    )]
     FindTool {
         /// The program.
         name: String,
         /// The directories that were searched.
         looked_in: String,
     },
-    /// The hub's binary is not there.
-    #[error("cannot find the binary `homebase` below {looked_in}; run `cargo build -p homebase` or set HOMEBASE_BIN", looked_in = looked_in.display())]
-    FindHub {
-        /// The target directory.
+    /// Something that was built elsewhere is not there.
+    #[error("cannot find {what} below {looked_in}; {fix}", looked_in = looked_in.display())]
+    FindBuilt {
+        /// What.
+        what: &'static str,
+        /// The directory that was searched.
         looked_in: PathBuf,
+        /// What to do.
+        fix: &'static str,
     },
     /// A plane was given a name that cannot be a directory or a context name.
     #[error("cannot use `{name}` as a name: only a-z, 0-9 and `-`")]
@@ -148,17 +154,13 @@ pub enum Error {
         /// Why not.
         source: serde_json::Error,
     },
-    /// A gateway cannot end TLS itself.
-    #[error("cannot set up TLS of a gateway")]
-    Tls {
+    /// Something else could not be done.
+    #[error("cannot {action}")]
+    Failed {
+        /// What was tried.
+        action: String,
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The kernel takes connections for which there should be no room.
-    #[error("the kernel drops no SYN although {connections} connections wait in a queue of none")]
-    DropSyns {
-        /// How many it took.
-        connections: usize,
     },
     /// Several planes were started and some failed.
     #[error("cannot start {failed} of {all} control planes; the first failure: {first}")]
@@ -187,12 +189,12 @@ impl fmt::Debug for Error {
 
 impl Error {
     /// An `Io` error for `map_err`.
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 
     /// A `Request` error for `map_err`.
-    pub(crate) fn request(action: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+    pub fn request(action: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         move |source| Self::Request { action: action.into(), source: Box::new(source) }
     }
 

@@ -31,7 +31,7 @@ for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 
 /// The handle of the watchdog; dropping it says goodbye.
 #[derive(Debug)]
-pub(crate) struct Watchdog {
+pub struct Watchdog {
     child: Child,
     // Taken when the watchdog is dismissed; the write end is close-on-exec, so
     // that no child holds it open after our end.
@@ -40,9 +40,12 @@ pub(crate) struct Watchdog {
 
 impl Watchdog {
     /// Starts a watchdog; `scratch` is removed if we end without a goodbye.
-    pub(crate) fn start(scratch: Option<&Path>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(scratch: Option<&Path>) -> Result<Self> {
         let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT, "homebase-testkit-watchdog"]);
+        command.args(["-c", SCRIPT, "homebase-planes-watchdog"]);
         command.arg(scratch.unwrap_or_else(|| Path::new("")));
         // Not in the directory of a plane: that must stay removable.
         command.current_dir("/").process_group(0);

@@ -41,7 +41,11 @@ impl Tools {
         Self::locate_in(&directories)
     }
 
-    fn locate_in(directories: &[PathBuf]) -> Result<Self> {
+    /// Finds every program in the first of the directories that has it.
+    ///
+    /// # Errors
+    /// Names the first program that is missing and the directories.
+    pub fn locate_in(directories: &[PathBuf]) -> Result<Self> {
         let find = |name: &str| {
             directories.iter().map(|directory| directory.join(name)).find(|path| path.is_file()).ok_or_else(
                 || {
@@ -60,21 +64,6 @@ impl Tools {
             kwok: find("kwok")?,
         })
     }
-}
-
-/// Finds promtool, on the path first and then in `target/tools`.
-///
-/// # Errors
-/// Names the command that builds it.
-pub fn promtool() -> Result<PathBuf> {
-    let name = "promtool";
-    let path = env::var_os("PATH").unwrap_or_default();
-    let built = target_dir().join("tools");
-    let mut candidates = env::split_paths(&path).chain([built.clone()]).map(|directory| directory.join(name));
-    candidates.find(|path| path.is_file()).ok_or_else(|| Error::FindTool {
-        name: name.to_owned(),
-        looked_in: format!("PATH, {}", built.display()),
-    })
 }
 
 /// The root of the workspace that this crate was built in.
@@ -107,6 +96,6 @@ mod tests {
 
     #[test]
     fn the_workspace_root_holds_this_crate() {
-        assert!(workspace_root().join("crates/homebase-testkit/Cargo.toml").is_file());
+        assert!(workspace_root().join("crates/homebase-planes/Cargo.toml").is_file());
     }
 }

@@ -23,13 +23,15 @@ const BEFORE_THE_END: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A certificate and its private key, both PEM.
 #[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// The key.
+    pub key: String,
 }
 
 /// The authority of one plane.
-pub(crate) struct Authority {
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
 }
@@ -43,12 +45,15 @@ impl std::fmt::Debug for Authority {
 
 impl Authority {
     /// Makes a new authority.
-    pub(crate) fn generate(plane: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If the machine has no randomness.
+    pub fn generate(plane: &str) -> Result<Self> {
         let subject = format!("authority of {plane}");
         let fail = |source| Error::Certificate { subject: subject.clone(), source };
         let mut params = CertificateParams::default();
         // Names differ between planes, so that a mix-up is visible in an error.
-        params.distinguished_name = name(&format!("homebase-testkit {plane}"), None);
+        params.distinguished_name = name(&format!("control plane {plane}"), None);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().map_err(fail)?;
@@ -57,12 +62,12 @@ impl Authority {
     }
 
     /// The authority's own certificate, PEM.
-    pub(crate) fn certificate(&self) -> &str {
+    pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
     /// The serving certificate of the apiserver.
-    pub(crate) fn serving(&self) -> Result<Identity> {
+    pub fn serving(&self) -> Result<Identity> {
         let names = [
             "localhost",
             "127.0.0.1",
@@ -75,7 +80,7 @@ impl Authority {
     }
 
     /// The same for other names.
-    pub(crate) fn serving_as(&self, names: &[&str]) -> Result<Identity> {
+    pub fn serving_as(&self, names: &[&str]) -> Result<Identity> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let params = CertificateParams::new(names)
             .map_err(|source| Error::Certificate { subject: "kube-apiserver".to_owned(), source })?;

@@ -16,8 +16,8 @@ use serde_json::json;
 use crate::kubeconfig::{self, Credential};
 use crate::{ControlPlane, Error, Result};
 
-/// The testkit's field manager.
-const FIELD_MANAGER: &str = "homebase-testkit";
+/// Who writes, in the apiserver's own books.
+const FIELD_MANAGER: &str = "homebase-planes";
 
 impl ControlPlane {
     /// A new client with admin rights. It belongs to the runtime that it is

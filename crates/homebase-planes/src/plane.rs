@@ -16,7 +16,7 @@ use crate::watchdog::Watchdog;
 use crate::{Error, Result};
 
 /// Fine enough for a start that takes three seconds.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// 3 s on an idle machine; four at once beside a compiler many times that.
 const APISERVER_READY: Duration = Duration::from_secs(120);
 /// One probe; a paused apiserver accepts connections and never answers.
@@ -58,6 +58,11 @@ impl ControlPlane {
     /// The address of the apiserver.
     pub fn url(&self) -> String {
         self.settings.apiserver_url()
+    }
+
+    /// The port of the apiserver.
+    pub fn apiserver_port(&self) -> u16 {
+        self.settings.apiserver_port
     }
 
     /// The directory with logs and kubeconfigs.
@@ -226,7 +231,7 @@ impl ControlPlane {
     }
 
     /// The plane's authority.
-    pub(crate) fn authority(&self) -> &Authority {
+    pub fn authority(&self) -> &Authority {
         &self.authority
     }
 

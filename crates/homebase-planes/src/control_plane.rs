@@ -37,6 +37,7 @@ pub struct Builder {
     name: String,
     zones: Vec<String>,
     nodes_per_zone: usize,
+    storage_classes: Vec<String>,
     controllers: BTreeSet<Component>,
     tools: Option<Tools>,
     audit_log: bool,
@@ -52,6 +53,7 @@ impl ControlPlane {
             name: name.into(),
             zones: Vec::new(),
             nodes_per_zone: 1,
+            storage_classes: Vec::new(),
             controllers: BTreeSet::from(CONTROLLERS),
             tools: None,
             audit_log: false,
@@ -72,6 +74,12 @@ impl Builder {
     /// How many nodes each zone has; one by default. Each takes 500 pods.
     pub fn nodes_per_zone(mut self, count: usize) -> Self {
         self.nodes_per_zone = count;
+        self
+    }
+
+    /// Storage classes beside the default one that KWOK is to provision, by name.
+    pub fn storage_classes(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.storage_classes = names.into_iter().filter(|name| name != nodes::STORAGE_CLASS).collect();
         self
     }
 
@@ -167,6 +175,7 @@ impl Builder {
             layout,
             etcd_port: free_port()?,
             apiserver_port: free_port()?,
+            storage_classes: self.storage_classes.len(),
             controller_manager: self.controllers.contains(&Component::ControllerManager),
             audit_log: self.audit_log,
             durable: self.durable,
@@ -198,7 +207,7 @@ impl Builder {
         let tokens = pki::service_account_key()?;
         write_private(&layout.service_account_key(), &tokens.private)?;
         write_private(&layout.service_account_public_key(), &tokens.public)?;
-        write_static_files(layout)?;
+        write_static_files(layout, &self.storage_classes)?;
 
         let render = |user: &str| -> Result<String> {
             let identity = authority.client(user)?;
@@ -221,7 +230,8 @@ impl Builder {
 
     async fn populate(&self, plane: &mut ControlPlane) -> Result<()> {
         let client = plane.client().await?;
-        nodes::create(&client, &self.zones, self.nodes_per_zone).await?;
+        nodes::create_nodes(&client, &self.zones, self.nodes_per_zone).await?;
+        nodes::create_storage_classes(&client, &self.storage_classes).await?;
         let kwok = self.controllers.contains(&Component::Kwok);
         let controller_manager = plane.settings().controller_manager;
         let ready = async {

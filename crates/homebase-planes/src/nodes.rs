@@ -15,8 +15,8 @@ pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 /// The default storage class, whose claims KWOK provisions.
 pub const STORAGE_CLASS: &str = "kwok-volume";
 
-/// More than the 128 compute pods of the rehearsed topology beside the rest.
-const PODS_PER_NODE: &str = "500";
+/// Pods that a node takes: more than the 128 compute pods of the rehearsed topology beside the rest.
+pub const PODS_PER_NODE: usize = 500;
 /// So that 500 pods with the requests of the samples fit.
 const CPUS_PER_NODE: &str = "2000";
 /// See `CPUS_PER_NODE`.
@@ -29,37 +29,55 @@ pub(crate) fn node_name(zone: &str, index: usize) -> String {
     format!("{zone}-{index}")
 }
 
-/// Creates the nodes and the storage class.
-pub(crate) async fn create(client: &kube::Client, zones: &[String], nodes_per_zone: usize) -> Result<()> {
+/// Creates nodes as KWOK takes them over, and returns their names.
+///
+/// # Errors
+/// If the apiserver refuses one, also because there is one of its name.
+pub async fn create_nodes(
+    client: &kube::Client,
+    zones: &[String],
+    nodes_per_zone: usize,
+) -> Result<Vec<String>> {
     let nodes: Api<Node> = Api::all(client.clone());
+    let mut names = Vec::new();
     for zone in zones {
         for index in 0..nodes_per_zone {
             let name = node_name(zone, index);
             let node = node(&name, zone)?;
             let action = format!("create the node {name}");
             nodes.create(&PostParams::default(), &node).await.map_err(Error::request(action))?;
+            names.push(name);
         }
     }
-    let class = from_json(json!({
-        "metadata": {
-            "name": STORAGE_CLASS,
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-        },
-        "provisioner": "homebase.dev/kwok-volume",
-        "reclaimPolicy": "Delete",
-        "volumeBindingMode": "Immediate",
-        "allowVolumeExpansion": true,
-    }))?;
+    Ok(names)
+}
+
+/// Creates the default storage class, and others that are the same but for their name.
+pub(crate) async fn create_storage_classes(client: &kube::Client, others: &[String]) -> Result<()> {
     let classes: Api<StorageClass> = Api::all(client.clone());
-    classes
-        .create(&PostParams::default(), &class)
-        .await
-        .map_err(Error::request("create the storage class"))?;
+    for name in std::iter::once(STORAGE_CLASS).chain(others.iter().map(String::as_str)) {
+        let is_default = (name == STORAGE_CLASS).to_string();
+        let class = from_json(json!({
+            "metadata": {
+                "name": name,
+                "annotations": {"storageclass.kubernetes.io/is-default-class": is_default},
+            },
+            "provisioner": "homebase.dev/kwok-volume",
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": "Immediate",
+            "allowVolumeExpansion": true,
+        }))?;
+        let action = format!("create the storage class {name}");
+        classes.create(&PostParams::default(), &class).await.map_err(Error::request(action))?;
+    }
     Ok(())
 }
 
-/// Waits until pods can be placed on every node.
-pub(crate) async fn wait_ready(client: &kube::Client, expected: usize) -> Result<()> {
+/// Waits until pods can be placed on as many nodes.
+///
+/// # Errors
+/// If that is not so in time.
+pub async fn wait_ready(client: &kube::Client, expected: usize) -> Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
     eventually("every KWOK node is Ready and free of taints", NODES_READY, || async {
         let list = nodes.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
@@ -89,7 +107,8 @@ fn is_usable(node: &Node) -> bool {
 }
 
 fn node(name: &str, zone: &str) -> Result<Node> {
-    let capacity = json!({"cpu": CPUS_PER_NODE, "memory": MEMORY_PER_NODE, "pods": PODS_PER_NODE});
+    let capacity =
+        json!({"cpu": CPUS_PER_NODE, "memory": MEMORY_PER_NODE, "pods": PODS_PER_NODE.to_string()});
     from_json(json!({
         "metadata": {
             "name": name,
@@ -107,5 +126,5 @@ fn node(name: &str, zone: &str) -> Result<Node> {
 
 fn from_json<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T> {
     serde_json::from_value(value)
-        .map_err(|source| Error::Parse { path: "an object of the testkit".into(), source })
+        .map_err(|source| Error::Parse { path: "an object of a plane".into(), source })
 }

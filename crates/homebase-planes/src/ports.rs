@@ -22,7 +22,10 @@ const STRIDE_PER_PROCESS: u32 = 397;
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A port that nobody listens on and that this process has not handed out.
-pub(crate) fn free_port() -> Result<u16> {
+///
+/// # Errors
+/// If there is none.
+pub fn free_port() -> Result<u16> {
     let base = process::id().wrapping_mul(STRIDE_PER_PROCESS) % PORT_COUNT;
     for _ in 0..MAX_ATTEMPTS {
         let offset = (base + NEXT.fetch_add(1, Ordering::Relaxed)) % PORT_COUNT;
