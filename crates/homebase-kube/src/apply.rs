@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::error::{Category, categorize};
+use crate::error::{Category, RequestError, categorize};
 
 /// How long one write or one live read may take, body included: it releases a worker whose apiserver
 /// answers headers and then hangs.
@@ -30,7 +30,7 @@ pub enum WriteError {
         key: ObjectKey,
         /// Why.
         #[source]
-        source: Box<kube::Error>,
+        source: RequestError,
     },
     /// The status could not be written.
     #[error("write the status of {kind} {key}")]
@@ -41,7 +41,7 @@ pub enum WriteError {
         key: ObjectKey,
         /// Why.
         #[source]
-        source: Box<kube::Error>,
+        source: RequestError,
     },
     /// The object could not be deleted.
     #[error("delete {kind} {key}")]
@@ -52,7 +52,7 @@ pub enum WriteError {
         key: ObjectKey,
         /// Why.
         #[source]
-        source: Box<kube::Error>,
+        source: RequestError,
     },
     /// The object could not be read.
     #[error("read {kind} {key}")]
@@ -63,7 +63,7 @@ pub enum WriteError {
         key: ObjectKey,
         /// Why.
         #[source]
-        source: Box<kube::Error>,
+        source: RequestError,
     },
     /// The apiserver did not answer in time.
     #[error("{verb} {kind} {key}: no complete answer within {} s", REQUEST_TIMEOUT.as_secs())]
@@ -139,11 +139,11 @@ async fn within<T>(
     kind: String,
     key: &ObjectKey,
     request: impl Future<Output = Result<T, kube::Error>>,
-    wrap: impl FnOnce(String, ObjectKey, Box<kube::Error>) -> WriteError,
+    wrap: impl FnOnce(String, ObjectKey, RequestError) -> WriteError,
 ) -> Result<T, WriteError> {
     match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(wrap(kind, key.clone(), Box::new(error))),
+        Ok(Err(error)) => Err(wrap(kind, key.clone(), error.into())),
         Err(_) => Err(WriteError::AwaitAnswer { verb, kind, key: key.clone() }),
     }
 }

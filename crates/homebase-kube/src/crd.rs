@@ -155,7 +155,7 @@ impl Installer<'_> {
         self.api
             .get_opt(name)
             .await
-            .map_err(|error| InstallCrdError::ReadCrd { name: name.to_owned(), source: Box::new(error) })
+            .map_err(|error| InstallCrdError::ReadCrd { name: name.to_owned(), source: error.into() })
     }
 
     /// Brings a CRD that is there to what it should be. Where that takes a version away in which objects may be
@@ -243,7 +243,7 @@ impl Installer<'_> {
         self.api
             .patch(&name, &params, &Patch::Apply(&marked))
             .await
-            .map_err(|error| InstallCrdError::ApplyCrd { name, source: Box::new(error) })
+            .map_err(|error| InstallCrdError::ApplyCrd { name, source: error.into() })
     }
 
     /// Claims a cluster by a newer CRD where the rights do. A cluster that cannot be claimed works all the same, and stays one that is newer.
@@ -270,14 +270,14 @@ impl Installer<'_> {
             .patch(&name, &params, &patch)
             .await
             .map(drop)
-            .map_err(|error| InstallCrdError::ApplyCrd { name, source: Box::new(error) })
+            .map_err(|error| InstallCrdError::ApplyCrd { name, source: error.into() })
     }
 
     async fn fetch_established(&self, name: &str) -> Result<CustomResourceDefinition, InstallCrdError> {
         self.api
             .get(name)
             .await
-            .map_err(|error| InstallCrdError::ReadCrd { name: name.to_owned(), source: Box::new(error) })
+            .map_err(|error| InstallCrdError::ReadCrd { name: name.to_owned(), source: error.into() })
     }
 
     async fn await_established(&self, name: &str) -> Result<(), InstallCrdError> {

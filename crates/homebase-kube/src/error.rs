@@ -1,16 +1,54 @@
 //! Sorts what went wrong with a request into a closed set of categories, for condition reasons and metric
-//! labels. It never prints; the text of an error is the caller's to show.
+//! labels, and says it in words. It never prints.
 
 use std::error::Error as StdError;
-use std::io;
+use std::ops::Deref;
+use std::{fmt, io};
 
-use homebase_core::Retry;
+use homebase_core::{Chain, Retry};
 
 use crate::bound::BoundExceeded;
 use crate::destination::RefuseDestination;
 
 #[cfg(test)]
 mod tests;
+
+/// As much of an apiserver's own words as is shown: its longest usual ones name the fields of an object that it refuses.
+const MAX_SAID: usize = 600;
+
+/// A request that failed, in words for people.
+///
+/// kube shows the whole of an answer, in the form of Rust code, and who answers in the place of an apiserver may send a
+/// page of any size.
+#[derive(Debug)]
+pub struct RequestError(Box<kube::Error>);
+
+impl From<kube::Error> for RequestError {
+    fn from(error: kube::Error) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl Deref for RequestError {
+    type Target = kube::Error;
+
+    fn deref(&self) -> &kube::Error {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kube::Error::Api(status) = self.0.as_ref() else { return Chain(self.0.as_ref()).fmt(f) };
+        let said = status.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown: String = said.chars().take(MAX_SAID).collect();
+        let cut = if shown.len() < said.len() { "…" } else { "" };
+        write!(f, "the server answers {}: {shown}{cut}", status.code)
+    }
+}
+
+/// Its causes are in its words.
+impl StdError for RequestError {}
 
 /// The kind of a failed request. The names are the reasons that users see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use homebase_core::{Chain, ClusterUid};
+use homebase_core::ClusterUid;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 
-use crate::error::{Category, categorize};
+use crate::error::{Category, RequestError, categorize};
 
 /// How long the answer to one probe may take: long for a healthy apiserver, short beside the time in which
 /// a black hole must be found.
@@ -18,8 +18,6 @@ const IDENTITY_NAMESPACE: &str = "kube-system";
 
 /// The longest UID that is believed: Kubernetes' own have 36 characters.
 const MAX_UID: usize = 64;
-/// As much of an apiserver's own words as is shown: its longest usual ones name a user and a right.
-const MAX_SAID: usize = 300;
 /// As much of a version as is shown: it becomes a metric label.
 const MAX_VERSION: usize = 64;
 
@@ -27,8 +25,8 @@ const MAX_VERSION: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchIdentityError {
     /// The request failed.
-    #[error("read namespace {IDENTITY_NAMESPACE}: {}", words(.0))]
-    ReadNamespace(Box<kube::Error>),
+    #[error("read namespace {IDENTITY_NAMESPACE}: {0}")]
+    ReadNamespace(RequestError),
     /// There was no answer in time.
     #[error("no answer from the apiserver within {} s", PROBE_TIMEOUT.as_secs())]
     AwaitAnswer,
@@ -36,8 +34,8 @@ pub enum FetchIdentityError {
     #[error("namespace {IDENTITY_NAMESPACE} has no proper UID")]
     ReadUid,
     /// The version could not be read.
-    #[error("read the server's version: {}", words(.0))]
-    ReadVersion(Box<kube::Error>),
+    #[error("read the server's version: {0}")]
+    ReadVersion(RequestError),
 }
 
 impl FetchIdentityError {
@@ -49,16 +47,6 @@ impl FetchIdentityError {
             Self::ReadUid => Category::Malformed,
         }
     }
-}
-
-/// What went wrong with a request, for people. kube shows the whole of an answer, in the form of Rust code, and who
-/// answers in the place of an apiserver may send a page of any size.
-fn words(error: &kube::Error) -> String {
-    let kube::Error::Api(status) = error else { return Chain(error).to_string() };
-    let said = status.message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let shown: String = said.chars().take(MAX_SAID).collect();
-    let cut = if shown.len() < said.len() { "…" } else { "" };
-    format!("the server answers {}: {shown}{cut}", status.code)
 }
 
 /// What a probe learned.
@@ -77,7 +65,7 @@ pub async fn fetch_identity(client: &Client) -> Result<Identity, FetchIdentityEr
     let namespace = tokio::time::timeout(PROBE_TIMEOUT, namespaces.get_metadata(IDENTITY_NAMESPACE))
         .await
         .map_err(|_| FetchIdentityError::AwaitAnswer)?
-        .map_err(|error| FetchIdentityError::ReadNamespace(Box::new(error)))?;
+        .map_err(|error| FetchIdentityError::ReadNamespace(error.into()))?;
     let is_uid =
         |uid: &String| (1..=MAX_UID).contains(&uid.len()) && uid.chars().all(|c| c.is_ascii_graphic());
     let uid = namespace.metadata.uid.filter(is_uid).ok_or(FetchIdentityError::ReadUid)?;
@@ -89,33 +77,6 @@ pub async fn fetch_version(client: &Client) -> Result<String, FetchIdentityError
     let version = tokio::time::timeout(PROBE_TIMEOUT, client.apiserver_version())
         .await
         .map_err(|_| FetchIdentityError::AwaitAnswer)?
-        .map_err(|error| FetchIdentityError::ReadVersion(Box::new(error)))?;
+        .map_err(|error| FetchIdentityError::ReadVersion(error.into()))?;
     Ok(version.git_version.chars().filter(char::is_ascii_graphic).take(MAX_VERSION).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    //! The words of a refused request are an apiserver's own, and few.
-
-    use kube::core::Status;
-
-    use super::{FetchIdentityError, MAX_SAID};
-
-    fn told(code: u16, message: &str) -> String {
-        let status = Status { code, message: message.to_owned(), ..Status::default() };
-        FetchIdentityError::ReadNamespace(Box::new(kube::Error::Api(status.boxed()))).to_string()
-    }
-
-    #[test]
-    fn an_answer_is_told_by_its_code_and_message() {
-        let message = "Unauthorized";
-        assert_eq!(told(401, message), "read namespace kube-system: the server answers 401: Unauthorized");
-    }
-
-    #[test]
-    fn a_page_in_the_place_of_an_answer_is_cut() {
-        let words = told(503, &"<p>\n ä</p> ".repeat(10_000));
-        assert!(words.chars().count() < MAX_SAID + 100 && words.ends_with('…'), "{words}");
-        assert!(!words.contains('\n'));
-    }
 }

@@ -1,6 +1,6 @@
 //! What can be in the way of a CRD, in words that name the fix.
 
-use crate::error::{Category, categorize};
+use crate::error::{Category, RequestError, categorize};
 
 use super::ESTABLISH_TIMEOUT;
 use super::migrate::{MAX_PASSES, REQUEST_TIMEOUT};
@@ -15,7 +15,7 @@ pub enum InstallCrdError {
         name: String,
         /// Why.
         #[source]
-        source: Box<kube::Error>,
+        source: RequestError,
     },
     /// The CRD could not be applied.
     #[error("apply CRD {name}")]
@@ -24,7 +24,7 @@ pub enum InstallCrdError {
         name: String,
         /// Why.
         #[source]
-        source: Box<kube::Error>,
+        source: RequestError,
     },
     /// The CRD belongs to somebody else.
     #[error(
@@ -115,10 +115,10 @@ impl InstallCrdError {
 pub enum MigrateObjectsError {
     /// The right to end it is missing, so it is not begun.
     #[error("try a patch of the CRD's status")]
-    AskForRight(#[source] Box<kube::Error>),
+    AskForRight(#[source] RequestError),
     /// The objects could not be listed.
     #[error("list all objects of the kind")]
-    ListObjects(#[source] Box<kube::Error>),
+    ListObjects(#[source] RequestError),
     /// One of them could not be written.
     #[error("write {namespace}/{name} as it is")]
     RewriteObject {
@@ -128,11 +128,11 @@ pub enum MigrateObjectsError {
         name: String,
         /// Why.
         #[source]
-        source: Box<kube::Error>,
+        source: RequestError,
     },
     /// What is stored could not be put on record.
     #[error("take the version out of status.storedVersions")]
-    RecordVersions(#[source] Box<kube::Error>),
+    RecordVersions(#[source] RequestError),
     /// There was no answer in time.
     #[error("no complete answer within {} s", REQUEST_TIMEOUT.as_secs())]
     AwaitAnswer,

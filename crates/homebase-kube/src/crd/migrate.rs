@@ -10,7 +10,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, Patch, Patch
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
-use crate::error::Category;
+use crate::error::{Category, RequestError};
 
 use super::Progress;
 use super::error::MigrateObjectsError;
@@ -174,10 +174,10 @@ async fn rewrite(
 
 async fn within<T>(
     request: impl Future<Output = Result<T, kube::Error>>,
-    wrap: impl FnOnce(Box<kube::Error>) -> MigrateObjectsError,
+    wrap: impl FnOnce(RequestError) -> MigrateObjectsError,
 ) -> Result<T, MigrateObjectsError> {
     match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
-        Ok(answer) => answer.map_err(|error| wrap(Box::new(error))),
+        Ok(answer) => answer.map_err(|error| wrap(error.into())),
         Err(_) => Err(MigrateObjectsError::AwaitAnswer),
     }
 }

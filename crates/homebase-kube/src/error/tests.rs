@@ -1,4 +1,4 @@
-//! Categories of answers. What sockets do is tested with the client.
+//! Categories of answers, and their words: an apiserver's own, and few. What sockets do is tested with the client.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use kube::core::Status;
 
-use super::{Category, categorize, categorize_transport};
+use super::{Category, MAX_SAID, RequestError, categorize, categorize_transport};
 
 #[test]
 fn answers_are_sorted_by_their_code() {
@@ -37,4 +37,21 @@ async fn a_connection_on_which_nobody_answers_a_ping_is_silent_and_not_broken() 
     let error = sender.send_request(request).await.unwrap_err();
     assert_eq!(categorize_transport(&error), Category::ResponseTimeout, "{error:?}");
     drop(server);
+}
+
+fn told(code: u16, message: &str) -> String {
+    let status = Status { code, message: message.to_owned(), ..Status::default() };
+    RequestError::from(kube::Error::Api(status.boxed())).to_string()
+}
+
+#[test]
+fn an_answer_is_told_by_its_code_and_message() {
+    assert_eq!(told(401, "Unauthorized"), "the server answers 401: Unauthorized");
+}
+
+#[test]
+fn a_page_in_the_place_of_an_answer_is_cut() {
+    let words = told(503, &"<p>\n ä</p> ".repeat(10_000));
+    assert!(words.chars().count() < MAX_SAID + 100 && words.ends_with('…'), "{words}");
+    assert!(!words.contains('\n'));
 }

@@ -10,7 +10,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use crate::error::{Category, categorize};
+use crate::error::{Category, RequestError, categorize};
 
 /// The namespace to ask about for rights that hold in all namespaces: one that nobody has, so that what is granted in
 /// one namespace only (by a `RoleBinding` in `default`, say) is not taken for what is granted everywhere.
@@ -25,7 +25,7 @@ const MAX_EXPLANATION: usize = 256;
 pub enum FetchRulesError {
     /// The request failed.
     #[error("review the rights of the credentials")]
-    ReviewRules(#[source] Box<kube::Error>),
+    ReviewRules(#[source] RequestError),
     /// There was no answer in time.
     #[error("no review of the rights within {} s", REVIEW_TIMEOUT.as_secs())]
     AwaitAnswer,
@@ -98,7 +98,7 @@ pub async fn fetch_rules(client: &Client, namespace: &str) -> Result<Rules, Fetc
     let answer = tokio::time::timeout(REVIEW_TIMEOUT, reviews.create(&params, &review))
         .await
         .map_err(|_| FetchRulesError::AwaitAnswer)?
-        .map_err(|error| FetchRulesError::ReviewRules(Box::new(error)))?;
+        .map_err(|error| FetchRulesError::ReviewRules(error.into()))?;
     let status = answer.status.ok_or(FetchRulesError::ReadStatus)?;
     // An error of evaluation alone does not make the rules incomplete: the node authorizer has one for everybody.
     let incomplete = status.incomplete.then(|| {
