@@ -117,28 +117,35 @@ pub struct LocalReference {
 
 /// Certificates by connection. A specific one beats `common`.
 ///
-/// Each is the source of a pod volume: a core `Volume` without its name.
+/// Each is the source of a pod volume, a core `Volume` without its name, that holds `tls.crt` and `tls.key`, and
+/// `ca.pem` where it says so, all in PEM.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
     /// For every connection that has no source of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1))]
     pub common: Option<Embedded<Volume>>,
 
-    /// For the connections between mirror members.
+    /// For the connections between mirror members. Needs `ca.pem`. A pod takes a new certificate when it restarts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1))]
     pub mirror: Option<Embedded<Volume>>,
 
-    /// For the connections of browsers to the web gateway.
+    /// For the connections of browsers to the web gateway, on port 443.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1))]
     pub webgateway: Option<Embedded<Volume>>,
 
-    /// For the connections of clients to the superserver.
+    /// For the connections of clients to the superserver, which takes connections without TLS as well. Needs
+    /// `ca.pem` when there are web gateways of their own: they connect with TLS then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1))]
     pub superserver: Option<Embedded<Volume>>,
 
-    /// For the connections of compute nodes to data nodes (Enterprise Cache Protocol).
+    /// For the connections of compute nodes to data nodes (Enterprise Cache Protocol). Needs `ca.pem`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1))]
     pub ecp: Option<Embedded<Volume>>,
 }
 

@@ -43,6 +43,9 @@ pub const ARGUMENT_LENGTH: usize = 4096;
 /// Longest name of an IRIS database or namespace.
 pub const IRIS_NAME_LENGTH: usize = 64;
 
+/// The IRIS namespace that every cluster has; its database has the same name in lower case.
+pub const CLUSTER_NAMESPACE: &str = "IRISCLUSTER";
+
 /// Longest password hash: a SHA-512 and its salt in hexadecimal have 256 characters.
 pub const PASSWORD_HASH_LENGTH: usize = 1024;
 
@@ -86,5 +89,5 @@ pub const IRIS_NAME: &str = r"^[A-Za-z%][-A-Za-z0-9_]*$";
 /// Password hashes: nothing that could start a new line of a CPF file.
 pub const PASSWORD_HASH: &str = r"^[!-~]+$";
 
-/// Directories of IRIS: they may hold blanks, but nothing that could end a value of a CPF file.
-pub const DIRECTORY: &str = r#"^/[^\r\n,;="]*$"#;
+/// Directories of IRIS databases: nothing that could end a value of a CPF file or begin a comment in one.
+pub const DIRECTORY: &str = r##"^/[^\s,;=:"#\\\[\]]+$"##;

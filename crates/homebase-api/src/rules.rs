@@ -127,8 +127,52 @@ pub(crate) fn data() -> Vec<Rule> {
              keep the old number or a larger one",
         ),
     ];
+    rules.push(rule_at(
+        "irisDatabases",
+        "!has(self.irisDatabases) || (has(self.mirrored) && self.mirrored) || \
+         !self.irisDatabases.exists(database, has(database.mirrored) && database.mirrored)",
+        "irisDatabases can be mirrored in a mirrored cluster only: set mirrored to true, or remove it from the database",
+    ));
+    rules.push(rule_at(
+        "irisDatabases",
+        "!has(self.irisDatabases) || !has(self.shards) || !has(self.mirrored) || !self.mirrored || \
+         self.irisDatabases.all(database, has(database.mirrored) && !database.mirrored)",
+        "irisDatabases cannot join the mirrors of a sharded cluster, which names them itself: \
+         set mirrored to false in each database",
+    ));
     rules.extend(storage(""));
     rules
+}
+
+/// `spec.topology.data.irisDatabases`.
+pub(crate) fn iris_databases() -> Vec<Rule> {
+    iris_names("irisDatabases", "database")
+}
+
+/// `spec.topology.data.irisNamespaces`.
+pub(crate) fn iris_namespaces() -> Vec<Rule> {
+    iris_names("irisNamespaces", "namespace")
+}
+
+/// IRIS does not tell names apart by case.
+///
+/// The list of one list gives the names in lower case a name: to make them anew for each comparison costs more than an
+/// apiserver allows.
+fn iris_names(field: &str, what: &str) -> Vec<Rule> {
+    let ours = limits::CLUSTER_NAMESPACE.to_ascii_lowercase();
+    vec![
+        rule(
+            format!("self.all(item, item.name.lowerAscii() != '{ours}')"),
+            format!("{field} names the {what} {ours} that every cluster has: choose another name"),
+        ),
+        rule(
+            "[self.map(item, item.name.lowerAscii())].all(names, \
+             names.all(name, names.indexOf(name) == names.lastIndexOf(name)))",
+            format!(
+                "{field} names a {what} twice, as IRIS ignores case: choose another name for one of them"
+            ),
+        ),
+    ]
 }
 
 /// No role is the beginning of another, so that comparing the beginnings of two maps compares their roles.

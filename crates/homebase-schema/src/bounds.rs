@@ -12,7 +12,7 @@ pub(crate) fn examine(schema: &JSONSchemaProps, value: &Value, path: &str, fault
     let (size, most, least, of) = match value {
         Value::String(text) => (text.chars().count(), schema.max_length, schema.min_length, "characters"),
         Value::Array(list) => (list.len(), schema.max_items, schema.min_items, "items"),
-        Value::Object(fields) => (fields.len(), schema.max_properties, None, "entries"),
+        Value::Object(fields) => (fields.len(), schema.max_properties, schema.min_properties, "entries"),
         _ => (0, None, None, ""),
     };
     let size = i64::try_from(size).unwrap_or(i64::MAX);

@@ -11,7 +11,7 @@ use crate::bounds;
 use crate::fault::{Fault, FaultKind, below};
 
 /// The keywords that are judged here, or that say nothing about validity.
-const KEYWORDS: [&str; 23] = [
+const KEYWORDS: [&str; 24] = [
     "additionalProperties",
     "description",
     "enum",
@@ -23,6 +23,7 @@ const KEYWORDS: [&str; 23] = [
     "maximum",
     "minItems",
     "minLength",
+    "minProperties",
     "minimum",
     "nullable",
     "pattern",

@@ -81,6 +81,7 @@ fn structure_is_judged_field_by_field() {
         "{topology: {data: {image: iris, shards: 65}, compute: {image: iris, replicas: -1}}}",
         &[("spec.topology.compute.replicas", Bounds), ("spec.topology.data.shards", Bounds)],
     );
+    assert_faults("{tls: {ecp: {}}, topology: {data: {image: iris}}}", &[("spec.tls.ecp", Bounds)]);
     assert_faults(
         "{updateStrategy: {type: Never}, topology: {data: {image: iris}}}",
         &[("spec.updateStrategy.type", Form)],

@@ -65,6 +65,14 @@ pub struct NodesStatus {
     /// Web gateways that are nodes of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webgateway: Option<NodeGroupStatus>,
+
+    /// System Alerting and Monitoring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sam: Option<NodeGroupStatus>,
+
+    /// `InterSystems` API Manager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iam: Option<NodeGroupStatus>,
 }
 
 /// One node group.

@@ -27,11 +27,13 @@ pub struct Topology {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webgateway: Option<Webgateway>,
 
-    /// System Alerting and Monitoring. Default: none.
+    /// The manager of System Alerting and Monitoring, one pod behind the Service `NAME-sam`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sam: Option<NodeSpec>,
 
-    /// InterSystems API Manager. Default: none.
+    /// `InterSystems` API Manager, one pod behind the Service `NAME-iam`. It gets its licence from IRIS with the
+    /// password of the user `IAM`: name a Secret in the environment variable `ISC_IAM_PASSWORD` of `podTemplate`.
+    /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iam: Option<NodeSpec>,
 }
@@ -65,14 +67,16 @@ pub struct Data {
     #[schemars(range(min = 1, max = limits::MAX_SHARDS))]
     pub shards: Option<i32>,
 
-    /// Databases to create.
+    /// Databases to create, which compute nodes reach as well. One that exists is left as it is, and one that is
+    /// no longer named stays. In a sharded cluster each data node gets its own.
     #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = limits::IRIS_ITEMS), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(length(max = limits::IRIS_ITEMS), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"], "x-kubernetes-validations" = rules::iris_databases()))]
     pub iris_databases: Vec<IrisDatabase>,
 
-    /// IRIS namespaces to create.
+    /// IRIS namespaces to create, on data and compute nodes. One that exists is left as it is, and one that is no
+    /// longer named stays.
     #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = limits::IRIS_ITEMS), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(length(max = limits::IRIS_ITEMS), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"], "x-kubernetes-validations" = rules::iris_namespaces()))]
     pub iris_namespaces: Vec<IrisNamespace>,
 
     /// A web gateway beside IRIS in every data pod. Default: none.
@@ -116,12 +120,14 @@ pub struct IrisDatabase {
     #[schemars(length(min = 1, max = limits::IRIS_NAME_LENGTH), regex(pattern = limits::IRIS_NAME))]
     pub name: String,
 
-    /// Directory of the database. Default: one named after the database under the data directory.
+    /// Directory of the database, which must be on a volume to last. Default: one named after the database in
+    /// lower case, beside the databases of IRIS itself in the data directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = limits::PATH_LENGTH), regex(pattern = limits::DIRECTORY))]
     pub directory: Option<String>,
 
-    /// Whether the database is mirrored. Default: as the cluster.
+    /// Whether the database is mirrored, which takes a mirrored cluster. Default: as the cluster. The mirrors of a
+    /// sharded cluster take no databases of yours: say `false` there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirrored: Option<bool>,
 }

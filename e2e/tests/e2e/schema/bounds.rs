@@ -138,7 +138,9 @@ fn mirror_map(length: usize) -> String {
 fn beyond_pattern(pattern: Option<&str>) -> &'static [&'static str] {
     match pattern {
         Some(limits::PATH) => &["csp", "/a b", "/a\nb", "/a=b", "/a;b", "/a,b", "/a[b]", "/a\"b"],
-        Some(limits::DIRECTORY) => &["mgr", "/a\nb", "/a\rb", "/a=b", "/a,Size=1", "/a;b", "/a\"b"],
+        Some(limits::DIRECTORY) => {
+            &["mgr", "/", "/a b", "/a\nb", "/a=b", "/a,Size=1", "/a;b", "/a\"b", "/a#b", "/a:b"]
+        }
         Some(limits::IRIS_NAME) => &["1A", "A B", "A,B", "A=B", "A\nB", "-A"],
         Some(limits::PASSWORD_HASH) => &["a b", "a\nb", "ä"],
         Some(limits::IMAGE) => &["iris latest", "-iris", "/iris", "{{ image }}"],

@@ -59,6 +59,8 @@ fn cases() -> Vec<Case> {
     cases.extend(ephemeral());
     cases.extend(sizes());
     cases.extend(legacy_storage());
+    cases.extend(iris_names());
+    cases.extend([mirrored_databases(), databases_of_shards()]);
     cases
 }
 
@@ -125,6 +127,84 @@ fn mirror_map() -> Vec<Case> {
             &[&members(15, "drasync"), &members(15, "rorasync")],
         ),
     ]
+}
+
+/// Names that every cluster has, and names that IRIS cannot tell apart.
+fn iris_names() -> Vec<Case> {
+    let case = |field: &str, text: &str, refused: &[&[&str]], accepted: &[&[&str]]| {
+        let spec = |names: &&[&str]| {
+            let items: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
+            data(json!({ field: items }))
+        };
+        Case {
+            kind: "IrisCluster",
+            path: format!("spec.topology.data.{field}"),
+            text: text.to_owned(),
+            offer: Offer::Specs {
+                refused: refused.iter().map(spec).collect(),
+                accepted: accepted.iter().map(spec).collect(),
+            },
+        }
+    };
+    // As many as there may be, of the greatest length: the apiserver reckons with them.
+    let many: Vec<String> = (0..limits::IRIS_ITEMS)
+        .map(|index| format!("{index:A>width$}", width = limits::IRIS_NAME_LENGTH))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let fields = ["irisDatabases", "irisNamespaces"];
+    let each = fields.iter().flat_map(|field| {
+        let ours: [&[&str]; 2] = [&["IRISCLUSTER"], &["A", "IrisCluster"]];
+        let twice: [&[&str]; 2] = [&["App", "APP"], &["a", "b", "A"]];
+        let fine: [&[&str]; 4] = [&[], &["IRISCLUSTERS", "%A"], &["App", "Apps"], &many];
+        [case(field, "that every cluster has", &ours, &fine), case(field, "ignores case", &twice, &fine)]
+    });
+    each.collect()
+}
+
+fn data(fields: Value) -> Value {
+    merged(&minimal("IrisCluster"), &at("topology.data", fields))
+}
+
+fn mirrored_databases() -> Case {
+    let spec = |mirrored: Value, database: Value| {
+        data(
+            json!({"mirrored": mirrored, "irisDatabases": [{"name": "A"}, {"name": "B", "mirrored": database}]}),
+        )
+    };
+    Case {
+        kind: "IrisCluster",
+        path: "spec.topology.data".to_owned(),
+        text: "can be mirrored in a mirrored cluster only".to_owned(),
+        offer: Offer::Specs {
+            refused: vec![spec(json!(false), json!(true)), spec(Value::Null, json!(true))],
+            accepted: vec![
+                spec(json!(true), json!(true)),
+                spec(json!(true), json!(false)),
+                spec(json!(false), json!(false)),
+                spec(Value::Null, Value::Null),
+            ],
+        },
+    }
+}
+
+fn databases_of_shards() -> Case {
+    let spec = |mirrored: bool, shards: Value, database: Value| {
+        let databases = json!([{"name": "A", "mirrored": false}, {"name": "B", "mirrored": database}]);
+        data(json!({"mirrored": mirrored, "shards": shards, "irisDatabases": databases}))
+    };
+    Case {
+        kind: "IrisCluster",
+        path: "spec.topology.data".to_owned(),
+        text: "cannot join the mirrors of a sharded cluster".to_owned(),
+        offer: Offer::Specs {
+            refused: vec![spec(true, json!(1), Value::Null), spec(true, json!(2), json!(true))],
+            accepted: vec![
+                spec(true, json!(2), json!(false)),
+                spec(false, json!(2), Value::Null),
+                spec(true, Value::Null, Value::Null),
+            ],
+        },
+    }
 }
 
 fn ephemeral() -> Vec<Case> {

@@ -54,6 +54,7 @@ async fn iris_clusters_have_the_columns_that_users_know() {
             compute: group(0, &[]),
             arbiter: None,
             webgateway: group(1, &[]),
+            ..NodesStatus::default()
         }),
         waiting: vec!["compute waits for data".to_owned()],
         ..IrisClusterStatus::default()
