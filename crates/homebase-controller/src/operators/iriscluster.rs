@@ -372,6 +372,8 @@ fn tally_of(key: &ObjectKey, cluster: Option<&IrisCluster>) -> ObjectTally {
         ("compute", nodes.compute),
         ("arbiter", nodes.arbiter),
         ("webgateway", nodes.webgateway),
+        ("sam", nodes.sam),
+        ("iam", nodes.iam),
     ];
     let count = |(component, group): (&'static str, Option<NodeGroupStatus>)| {
         group.map(|group| (component, i64::from(group.desired), i64::from(group.ready)))

@@ -1,12 +1,28 @@
 //! Writes the CPF merge text of data and compute nodes. Must not read the spec or decide names: it gets both decided.
+//!
+//! Facts, from the CPF reference and the manual of configuration merge: the actions with their properties and values,
+//! that a `Create` is not carried out for what exists already, that `ConfigShardedCluster` with the role `auto` tells
+//! data node 1 and the members of a mirror by the names of their hosts, that compute nodes need its URL, and the
+//! fourth field of an ECP server, which is TLS. Choices of this project: node 1 is pod 0 of shard 0, and what compute
+//! nodes reach of a user's databases in a sharded cluster is theirs. A sharded cluster makes its namespace, its
+//! databases and its mirrors itself, so we do not.
+
+mod tls;
 
 use std::fmt::Write as _;
 
+use homebase_api::limits::CLUSTER_NAMESPACE;
+
+pub use self::tls::CpfTls;
+use self::tls::{client_config, server_configs};
 use super::mirror::MirrorMap;
-use crate::cluster::names::{ARBITER_PORT, SUPERSERVER_PORT, WEB_SERVER_PORT};
+use super::names::{ARBITER_PORT, Connection, SUPERSERVER_PORT, WEB_SERVER_PORT};
 
 /// The mirror that every mirrored cluster has; users' own CPF and scripts name it.
 pub const MIRROR_NAME: &str = "IRISMIRROR1";
+
+/// The database of [`CLUSTER_NAMESPACE`].
+pub const CLUSTER_DATABASE: &str = "iriscluster";
 
 /// The name under which compute nodes reach the data node through ECP.
 const ECP_SERVER: &str = "IRIS-0";
@@ -64,6 +80,35 @@ impl Directories {
     pub fn isc_data_directory(&self) -> String {
         format!("{}/IRIS", self.data)
     }
+
+    /// Where a database is that has no directory of its own.
+    pub fn database(&self, name: &str) -> String {
+        format!("{}/mgr/{}", self.isc_data_directory(), name.to_ascii_lowercase())
+    }
+}
+
+/// A database of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// Its name, as the user writes it.
+    pub name: String,
+    /// Its directory on data nodes.
+    pub directory: String,
+    /// Whether it is part of the mirror.
+    pub mirrored: bool,
+}
+
+/// An IRIS namespace of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its name, as the user writes it.
+    pub name: String,
+    /// Database of its globals.
+    pub globals: String,
+    /// Database of its routines; `None`: that of the globals.
+    pub routines: Option<String>,
+    /// Whether it is enabled for interoperability.
+    pub interop: bool,
 }
 
 /// The mirror part of a data node's CPF.
@@ -75,89 +120,154 @@ pub struct Mirror<'a> {
     pub arbiter: Option<&'a str>,
 }
 
-/// Everything that a data node's CPF depends on.
+/// What data and compute nodes have in common.
 #[derive(Clone, Copy, Debug)]
-pub struct DataCpf<'a> {
-    /// The form that the image understands.
-    pub dialect: Dialect,
+pub struct Common<'a> {
     /// Where the node keeps its directories.
     pub directories: &'a Directories,
-    /// Present for a mirrored cluster.
-    pub mirror: Option<Mirror<'a>>,
-    /// `spec.passwordHash`.
-    pub password_hash: Option<&'a str>,
-    /// Users' text, in the order in which it is appended.
-    pub additions: &'a [&'a str],
-}
-
-/// Everything that a compute node's CPF depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct ComputeCpf<'a> {
-    /// Where the node keeps its directories.
-    pub directories: &'a Directories,
-    /// DNS name of the data pod that ECP connects to first.
+    /// DNS name of the data pod that others ask first: node 1 of a sharded cluster.
     pub data_host: &'a str,
-    /// Whether the data nodes are a mirror: ECP then follows the primary by itself.
-    pub mirrored: bool,
+    /// Whether the cluster is sharded.
+    pub sharded: bool,
+    /// Which connections have certificates.
+    pub tls: CpfTls,
+    /// The user's databases.
+    pub databases: &'a [Database],
+    /// The user's IRIS namespaces.
+    pub namespaces: &'a [Namespace],
     /// `spec.passwordHash`.
     pub password_hash: Option<&'a str>,
     /// Users' text, in the order in which it is appended.
     pub additions: &'a [&'a str],
 }
 
-/// The text of the key `data.cpf`.
-pub fn data_cpf(cpf: &DataCpf<'_>) -> String {
-    let DataCpf { dialect, directories, mirror, password_hash, additions } = *cpf;
+/// The text of the key `data.cpf`. `dialect` is the form that the image understands; there is a mirror in a mirrored
+/// cluster.
+pub fn data_cpf(common: &Common<'_>, dialect: Dialect, mirror: Option<Mirror<'_>>) -> String {
     let arbiter = mirror.and_then(|mirror| mirror.arbiter).map(|host| format!("{host}:{ARBITER_PORT}"));
     let (startup_arbiter, action_arbiter) = match dialect {
         Dialect::StartupArbiter => (arbiter, None),
         Dialect::ConfigMirrorArbiter => (None, arbiter),
     };
-
-    let mut text = startup(password_hash);
+    let mut text = startup(common.password_hash);
     if let Some(url) = startup_arbiter {
         line(&mut text, format_args!("ArbiterURL={url}"));
     }
-    text.push_str("\n[Actions]\nModifyService:Name=%service_ecp,Enabled=1\n");
-    if let Some(Mirror { map, .. }) = mirror {
-        let arbiter = action_arbiter.map(|url| format!(",ArbiterURL={url}")).unwrap_or_default();
-        line(
-            &mut text,
-            format_args!("ConfigMirror:Name={MIRROR_NAME},Member=auto,Primary=auto,Map=\"{map}\"{arbiter}"),
-        );
-    }
-    let in_mirror = if mirror.is_some() {
-        format!(",MirrorSetName={MIRROR_NAME},MirrorDBName=IRISCLUSTER")
+    text.push_str(ACTIONS);
+    server_configs(&mut text, common.tls, common.tls.ecp);
+    let mirror = mirror.map(|mirror| mirror_properties(mirror, action_arbiter.as_deref(), common.tls));
+    if common.sharded {
+        sharded_cluster(&mut text, common.data_host, mirror.as_deref());
     } else {
-        String::new()
+        plain_cluster(&mut text, common.directories, mirror.as_deref());
+    }
+    for Database { name, directory, mirrored } in common.databases {
+        let in_mirror = if *mirrored { in_mirror(name) } else { String::new() };
+        line(&mut text, format_args!("CreateDatabase:Name={name},Directory={directory}{in_mirror}"));
+    }
+    create_namespaces(&mut text, common.namespaces);
+    finish(text, common.directories, common.additions)
+}
+
+/// The text of the key `compute.cpf`. With a mirror ECP follows the primary by itself.
+pub fn compute_cpf(common: &Common<'_>, mirrored: bool) -> String {
+    let Common { data_host, sharded, tls, databases, .. } = *common;
+    let mut text = startup(common.password_hash);
+    // The nodes of a sharded cluster know each other without it.
+    let by_ecp = !sharded || !databases.is_empty();
+    if by_ecp {
+        text.push_str("\n[ECPServers]\n");
+        let with_tls = if tls.ecp { ",1" } else { "" };
+        let mirrored = u8::from(mirrored);
+        line(&mut text, format_args!("{ECP_SERVER}={data_host},{SUPERSERVER_PORT},{mirrored}{with_tls}"));
+    }
+    text.push_str(ACTIONS);
+    server_configs(&mut text, tls, false);
+    if tls.ecp && by_ecp {
+        client_config(&mut text);
+    }
+    if sharded {
+        let url = cluster_url(data_host);
+        line(&mut text, format_args!("ConfigShardedCluster:ClusterURL={url},Role=compute"));
+    } else {
+        remote_database(&mut text, CLUSTER_DATABASE, mirrored);
+        text.push_str(&cluster_namespace());
+    }
+    for Database { name, mirrored, .. } in databases {
+        remote_database(&mut text, name, *mirrored);
+    }
+    create_namespaces(&mut text, common.namespaces);
+    finish(text, common.directories, common.additions)
+}
+
+const ACTIONS: &str = "\n[Actions]\nModifyService:Name=%service_ecp,Enabled=1\n";
+
+/// What a mirror adds to the action that makes it: `Map`, and the arbiter and the certificates where there are any.
+fn mirror_properties(mirror: Mirror<'_>, arbiter: Option<&str>, tls: CpfTls) -> String {
+    let mut properties = format!("Map=\"{}\"", mirror.map);
+    if let Some(url) = arbiter {
+        // Writing to a String cannot fail.
+        let _ = write!(properties, ",ArbiterURL={url}");
+    }
+    if tls.mirror {
+        let _ = write!(properties, ",SSLDir={}", Connection::Mirror.directory());
+    }
+    properties
+}
+
+/// The names of the hosts tell node 1: it is the only one that ends in the ordinal 0, or in 0 of shard 0.
+fn sharded_cluster(text: &mut String, data_host: &str, mirror: Option<&str>) {
+    let url = cluster_url(data_host);
+    let members = match mirror {
+        None => "MasterRegexp=\"-0$\",Regexp=\"-[0-9]+$\"".to_owned(),
+        Some(mirror) => {
+            format!("Member=auto,MasterRegexp=\"-0-0$\",Regexp=\"-[0-9]+-[0-9]+$\",{mirror}")
+        }
     };
-    let directory = directories.isc_data_directory();
-    line(
-        &mut text,
-        format_args!("CreateDatabase:Name=iriscluster,Directory={directory}/mgr/iriscluster{in_mirror}"),
-    );
-    text.push_str(CREATE_NAMESPACE);
-    finish(text, directories, additions)
+    line(text, format_args!("ConfigShardedCluster:ClusterURL={url},Role=auto,{members}"));
 }
 
-/// The text of the key `compute.cpf`.
-pub fn compute_cpf(cpf: &ComputeCpf<'_>) -> String {
-    let ComputeCpf { directories, data_host, mirrored, password_hash, additions } = *cpf;
-    let mut text = startup(password_hash);
-    text.push_str("\n[ECPServers]\n");
-    line(&mut text, format_args!("{ECP_SERVER}={data_host},{SUPERSERVER_PORT},{}", u8::from(mirrored)));
-    text.push_str("\n[Actions]\nModifyService:Name=%service_ecp,Enabled=1\n");
-    let remote =
-        if mirrored { format!(":mirror:{MIRROR_NAME}:IRISCLUSTER") } else { ":ds:IRISCLUSTER".to_owned() };
-    line(
-        &mut text,
-        format_args!("CreateDatabase:Name=iriscluster,Directory={remote},Server={ECP_SERVER},LogicalOnly=1"),
-    );
-    text.push_str(CREATE_NAMESPACE);
-    finish(text, directories, additions)
+fn cluster_url(data_host: &str) -> String {
+    format!("IRIS://{data_host}:{SUPERSERVER_PORT}/{CLUSTER_NAMESPACE}")
 }
 
-const CREATE_NAMESPACE: &str = "CreateNamespace:Name=IRISCLUSTER,Globals=iriscluster,Routines=iriscluster\n";
+fn plain_cluster(text: &mut String, directories: &Directories, mirror: Option<&str>) {
+    if let Some(properties) = mirror {
+        line(text, format_args!("ConfigMirror:Name={MIRROR_NAME},Member=auto,Primary=auto,{properties}"));
+    }
+    let directory = directories.database(CLUSTER_DATABASE);
+    let in_mirror = mirror.map(|_| in_mirror(CLUSTER_DATABASE)).unwrap_or_default();
+    line(text, format_args!("CreateDatabase:Name={CLUSTER_DATABASE},Directory={directory}{in_mirror}"));
+    text.push_str(&cluster_namespace());
+}
+
+fn in_mirror(database: &str) -> String {
+    format!(",MirrorSetName={MIRROR_NAME},MirrorDBName={}", database.to_ascii_uppercase())
+}
+
+/// A database of the data nodes, as a compute node knows it.
+fn remote_database(text: &mut String, name: &str, mirrored: bool) {
+    let there = name.to_ascii_uppercase();
+    let remote = if mirrored { format!(":mirror:{MIRROR_NAME}:{there}") } else { format!(":ds:{there}") };
+    line(
+        text,
+        format_args!("CreateDatabase:Name={name},Directory={remote},Server={ECP_SERVER},LogicalOnly=1"),
+    );
+}
+
+fn cluster_namespace() -> String {
+    format!(
+        "CreateNamespace:Name={CLUSTER_NAMESPACE},Globals={CLUSTER_DATABASE},Routines={CLUSTER_DATABASE}\n"
+    )
+}
+
+fn create_namespaces(text: &mut String, namespaces: &[Namespace]) {
+    for Namespace { name, globals, routines, interop } in namespaces {
+        let routines = routines.as_ref().map(|name| format!(",Routines={name}")).unwrap_or_default();
+        let interop = if *interop { ",Interop=1" } else { "" };
+        line(text, format_args!("CreateNamespace:Name={name},Globals={globals}{routines}{interop}"));
+    }
+}
 
 fn startup(password_hash: Option<&str>) -> String {
     let mut text = format!("[Startup]\nDefaultPort={SUPERSERVER_PORT}\nWebServerPort={WEB_SERVER_PORT}\n");

@@ -3,15 +3,20 @@
 //!
 //! Facts, from the manual of the gateway and public configurations: the sections and keys of `CSP.ini`, the form
 //! `1~~~~~~NAME` of an alternative server that is switched on, the directives of `CSP.conf` for Apache and nginx, and
-//! that the gateway of the nginx image listens on port 7038 of its own pod. Choices of this project: a profile is
-//! named after its pod, `/` and `/csp` are always served, and a user's section is merged into ours key by key, since
-//! no manual says what a gateway makes of a section that is there twice.
+//! that the gateway of the nginx image listens on port 7038 of its own pod, the keys `SSLCC_*` with security level 10
+//! and the protocols 16 (TLS 1.2) and 32 (TLS 1.3), and the section with which Apache serves 443. Choices of this
+//! project: a profile is named after its pod, `/` and `/csp` are always served, a user's section is merged into ours
+//! key by key, since no manual says what a gateway makes of a section that is there twice, and the locked-down image
+//! serves TLS on a port of ours.
 
 use std::fmt::Write as _;
 
 use homebase_api::iriscluster::{AlternativeServers, WebgatewayType};
 
-use super::names::SUPERSERVER_PORT;
+use super::names::{
+    Connection, GATEWAY_TLS_PORT, LOCKED_DOWN_TLS_PORT, SUPERSERVER_PORT, TLS_AUTHORITIES, TLS_CERTIFICATE,
+    TLS_KEY,
+};
 
 /// What stands for user name and password until the pod itself fills them in.
 pub const LOGIN: &str = "@login@";
@@ -42,13 +47,15 @@ pub struct CspIni<'a> {
     pub paths: &'a [String],
     /// Whether the gateway signs in with what a Secret says.
     pub login: bool,
+    /// Whether the gateway connects to the superservers with TLS.
+    pub tls: bool,
     /// Users' texts; the last word on a key counts.
     pub additions: &'a [&'a str],
 }
 
 /// The text of `CSP.ini`.
 pub fn csp_ini(ini: &CspIni<'_>) -> String {
-    let CspIni { servers, alternative, paths, login, additions } = *ini;
+    let CspIni { servers, alternative, paths, login, tls, additions } = *ini;
     let mut sections = Sections::default();
     for Server { name, host } in servers {
         sections.set("SYSTEM_INDEX", name, "Enabled");
@@ -59,6 +66,9 @@ pub fn csp_ini(ini: &CspIni<'_>) -> String {
         if login {
             sections.set(name, "Username", LOGIN);
             sections.set(name, "Password", LOGIN);
+        }
+        if tls {
+            set_tls(&mut sections, name);
         }
     }
     let alternative = match alternative {
@@ -83,8 +93,47 @@ pub fn csp_ini(ini: &CspIni<'_>) -> String {
     sections.text()
 }
 
-/// The text of `CSP.conf`: it makes the web server hand the paths over to the gateway.
-pub fn csp_conf(type_: WebgatewayType, paths: &[String]) -> String {
+fn set_tls(sections: &mut Sections, profile: &str) {
+    let directory = Connection::Superserver.directory();
+    sections.set(profile, "Connection_Security_Level", "10");
+    sections.set(profile, "SSLCC_Protocol_Min", "16");
+    sections.set(profile, "SSLCC_Protocol_Max", "32");
+    sections.set(profile, "SSLCC_Certificate_File", &format!("{directory}/{TLS_CERTIFICATE}"));
+    sections.set(profile, "SSLCC_Certificate_Key_File", &format!("{directory}/{TLS_KEY}"));
+    sections.set(profile, "SSLCC_CA_Certificate_File", &format!("{directory}/{TLS_AUTHORITIES}"));
+}
+
+/// The port on which the web server of an image serves TLS.
+pub fn tls_port(type_: WebgatewayType) -> u16 {
+    match type_ {
+        WebgatewayType::Apache | WebgatewayType::Nginx => GATEWAY_TLS_PORT,
+        WebgatewayType::ApacheLockeddown => LOCKED_DOWN_TLS_PORT,
+    }
+}
+
+/// What makes the web server serve TLS. Apache of the plain image listens on 443 as soon as it has the module.
+fn add_tls(text: &mut String, type_: WebgatewayType) {
+    let directory = Connection::Webgateway.directory();
+    let port = tls_port(type_);
+    let (certificate, key) = (format!("{directory}/{TLS_CERTIFICATE}"), format!("{directory}/{TLS_KEY}"));
+    let listen = match type_ {
+        WebgatewayType::Nginx => {
+            let files = format_args!("ssl_certificate {certificate};\nssl_certificate_key {key};");
+            return add(text, format_args!("listen {port} ssl;\n{files}"));
+        }
+        WebgatewayType::Apache => String::new(),
+        WebgatewayType::ApacheLockeddown => format!("    Listen {port}\n"),
+    };
+    let files =
+        format_args!("        SSLCertificateFile \"{certificate}\"\n        SSLCertificateKeyFile \"{key}\"");
+    let host =
+        format_args!("    <VirtualHost _default_:{port}>\n        SSLEngine on\n{files}\n    </VirtualHost>");
+    add(text, format_args!("<IfModule mod_ssl.c>\n{listen}{host}\n</IfModule>"));
+}
+
+/// The text of `CSP.conf`: it makes the web server hand the paths over to the gateway, and serve TLS if it has a
+/// certificate.
+pub fn csp_conf(type_: WebgatewayType, paths: &[String], tls: bool) -> String {
     let mut text = String::new();
     match type_ {
         WebgatewayType::Apache | WebgatewayType::ApacheLockeddown => {
@@ -111,6 +160,9 @@ pub fn csp_conf(type_: WebgatewayType, paths: &[String]) -> String {
                 add(&mut text, format_args!("location {path} {{\n    CSP On;\n{pass}\n}}"));
             }
         }
+    }
+    if tls {
+        add_tls(&mut text, type_);
     }
     text
 }

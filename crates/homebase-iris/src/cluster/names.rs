@@ -15,10 +15,19 @@ pub const GATEWAY_PORT: u16 = 80;
 /// ISCAgent of the arbiter.
 pub const ARBITER_PORT: u16 = 2188;
 
+/// The web server of a web gateway with TLS, but for the locked-down image.
+pub const GATEWAY_TLS_PORT: u16 = 443;
+/// The same of the locked-down image, which may not listen on a port below 1024.
+pub const LOCKED_DOWN_TLS_PORT: u16 = 52443;
+/// The web application of System Alerting and Monitoring, at its Service.
+pub const SAM_PORT: u16 = 8080;
+
 /// Port name of [`SUPERSERVER_PORT`].
 pub const SUPERSERVER: &str = "superserver";
 /// Port name of [`WEB_SERVER_PORT`].
 pub const WEB_SERVER: &str = "webserver";
+/// Port name of [`GATEWAY_TLS_PORT`].
+pub const WEB_SERVER_TLS: &str = "webserver-tls";
 /// Port name of [`ARBITER_PORT`].
 pub const ARBITER_AGENT: &str = "iscagent";
 
@@ -62,6 +71,66 @@ pub const LOGIN_VOLUME: &str = "iris-login";
 pub const LOGIN_DIRECTORY: &str = "/irissys/login";
 /// The init container that fills in the login of a web gateway.
 pub const LOGIN_CONTAINER: &str = "webgateway-login";
+
+/// Where certificates are mounted, in a directory for each connection.
+pub const TLS_DIRECTORY: &str = "/irissys/tls";
+/// The certificate of a connection, in the source that the user names.
+pub const TLS_CERTIFICATE: &str = "tls.crt";
+/// The key of [`TLS_CERTIFICATE`].
+pub const TLS_KEY: &str = "tls.key";
+/// Certificates of the authorities that a connection trusts.
+pub const TLS_AUTHORITIES: &str = "ca.pem";
+
+/// A connection that has certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Connection {
+    /// Between mirror members.
+    Mirror,
+    /// Of browsers to a web gateway.
+    Webgateway,
+    /// Of clients to the superserver.
+    Superserver,
+    /// Of compute nodes to data nodes.
+    Ecp,
+}
+
+impl Connection {
+    /// Every connection.
+    pub const ALL: [Self; 4] = [Self::Mirror, Self::Webgateway, Self::Superserver, Self::Ecp];
+
+    /// Its field of `spec.tls`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mirror => "mirror",
+            Self::Webgateway => "webgateway",
+            Self::Superserver => "superserver",
+            Self::Ecp => "ecp",
+        }
+    }
+
+    /// Where its certificates are mounted.
+    pub const fn directory(self) -> &'static str {
+        match self {
+            Self::Mirror => "/irissys/tls/mirror",
+            Self::Webgateway => "/irissys/tls/webgateway",
+            Self::Superserver => "/irissys/tls/superserver",
+            Self::Ecp => "/irissys/tls/ecp",
+        }
+    }
+
+    /// Name of the volume with certificates of its own.
+    pub const fn volume(self) -> &'static str {
+        match self {
+            Self::Mirror => "iris-tls-mirror",
+            Self::Webgateway => "iris-tls-webgateway",
+            Self::Superserver => "iris-tls-superserver",
+            Self::Ecp => "iris-tls-ecp",
+        }
+    }
+}
+
+/// Name of the volume with the certificates of every connection that has none of its own.
+pub const TLS_COMMON_VOLUME: &str = "iris-tls-common";
 
 /// One StatefulSet among those of a cluster: a node group, or one shard of the data nodes where each is a mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,9 +181,14 @@ impl ClusterName {
         self.stateful_set(set)
     }
 
-    /// The Service of the web gateways.
-    pub fn gateway_service(&self) -> String {
-        self.stateful_set(NodeSet::whole(Component::Webgateway))
+    /// The Service of a node group that has one of its own: it has the name of the StatefulSet.
+    pub fn group_service(&self, component: Component) -> String {
+        self.stateful_set(NodeSet::whole(component))
+    }
+
+    /// The DNS name of the Service `NAME`.
+    pub fn service_host(&self) -> String {
+        format!("{}.{}.svc.cluster.local", self.name, self.namespace)
     }
 
     /// A pod of a StatefulSet.

@@ -58,11 +58,11 @@ pub struct Plan<S: Stage> {
     pub headless_service: Service,
     /// The Service `NAME`.
     pub service: Service,
-    /// The Service `NAME-webgateway`, when there are web gateways of their own.
-    pub gateway_service: Option<Service>,
+    /// The Services of node groups that have one of their own: `NAME-webgateway`, `NAME-sam`, `NAME-iam`.
+    pub group_services: Vec<Service>,
     /// The CPFs and the files of web gateways; before the StatefulSets that mount them.
     pub config_maps: Vec<ConfigMap>,
-    /// The node groups that may be applied now: arbiter, data, compute, web gateway.
+    /// The node groups that may be applied now: arbiter, data, compute, and what stands beside them.
     pub stateful_sets: Vec<StatefulSet>,
     /// Labels `mirrorRole` for data pods that have none.
     pub mirror_labels: Vec<MirrorLabel>,
@@ -81,7 +81,7 @@ impl Plan<Prepared> {
         let Self {
             headless_service,
             service,
-            gateway_service,
+            group_services,
             config_maps,
             stateful_sets,
             mirror_labels,
@@ -92,7 +92,7 @@ impl Plan<Prepared> {
         Plan {
             headless_service,
             service,
-            gateway_service,
+            group_services,
             config_maps,
             stateful_sets,
             mirror_labels,
@@ -161,14 +161,16 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
     for (set, node) in cluster.sets() {
         let name = cluster.key.stateful_set(set);
         wanted.insert((ChildKind::StatefulSet, name.clone()));
-        if set.component != Component::Arbiter {
+        if has_config_map(set.component) {
             wanted.insert((ChildKind::ConfigMap, cluster.key.config_map(set)));
         }
         let observed = cluster.found.stateful_sets.get(&name);
         let Some(group) = build_group(cluster, set, node, observed) else {
             let reason = WaitingReason::ConfigSource(cluster.config_source_name.clone());
             waiting.push(Waiting { set, reason });
-            // What comes next needs the same ConfigMap: its own reason is the better one.
+            // What needs the same ConfigMap has its own reason, and the rest comes after the nodes that need it.
+            let there = if observed.is_some() { Readiness::Unapplied } else { Readiness::Absent };
+            before = Some(next_gate(before, set, there));
             continue;
         };
         let blocked = before.clone().filter(|(_, readiness)| !readiness.is_ready());
@@ -185,14 +187,13 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
         before = Some(next_gate(before, set, ready));
     }
 
-    let gateway_service = cluster.webgateway.as_ref().map(|_| build::service::build_gateway_service(cluster));
-    if gateway_service.is_some() {
-        wanted.insert((ChildKind::Service, cluster.key.gateway_service()));
-    }
+    let group_services = build::service::build_group_services(cluster);
+    let names = group_services.iter().filter_map(|service| service.metadata.name.clone());
+    wanted.extend(names.map(|name| (ChildKind::Service, name)));
     Plan {
         headless_service: build::service::build_headless_service(&cluster.key),
         service: build::service::build_service(cluster),
-        gateway_service,
+        group_services,
         config_maps,
         stateful_sets,
         mirror_labels: plan_mirror_labels(cluster),
@@ -203,11 +204,17 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
 }
 
 /// What the StatefulSet after this one waits for: this one, or the first shard before it that is not ready.
+///
+/// Web gateways and what else stands beside IRIS all wait for the same nodes, and not for each other.
 fn next_gate(
     before: Option<(NodeSet, Readiness)>,
     set: NodeSet,
     readiness: Readiness,
 ) -> (NodeSet, Readiness) {
+    let is_beside = matches!(set.component, Component::Webgateway | Component::Sam | Component::Iam);
+    if let Some(before) = before.clone().filter(|_| is_beside) {
+        return before;
+    }
     let of_same_group =
         before.filter(|(before, readiness)| before.component == set.component && !readiness.is_ready());
     of_same_group.unwrap_or((set, readiness))
@@ -221,12 +228,17 @@ fn build_group(
     observed: Option<&ObservedStatefulSet>,
 ) -> Option<Group> {
     let config_map = match set.component {
-        Component::Arbiter => None,
+        component if !has_config_map(component) => None,
         _ if cluster.found.config_source == ConfigSource::Missing => return None,
         _ => Some(build::config_map::build_config_map(cluster, set, node)),
     };
     let stateful_set = build::stateful_set::build_stateful_set(cluster, set, node, config_map.as_ref());
     Some(Group { stateful_set: as_adopted(stateful_set, observed), config_map })
+}
+
+/// Whether the nodes of a group read a CPF or the files of a web gateway.
+fn has_config_map(component: Component) -> bool {
+    matches!(component, Component::Data | Component::Compute | Component::Webgateway)
 }
 
 fn plan_prune(existing: &[ObservedChild], wanted: &BTreeSet<(ChildKind, String)>) -> Vec<ObservedChild> {

@@ -47,7 +47,7 @@ pub fn preview(cluster: &ValidatedCluster) -> Preview {
     let mut waited = None;
     loop {
         let plan = plan(&cluster);
-        let services = [plan.headless_service, plan.service].into_iter().chain(plan.gateway_service);
+        let services = [plan.headless_service, plan.service].into_iter().chain(plan.group_services);
         let shared = services.map(Box::new).map(PreviewObject::Service);
         let config_maps = plan.config_maps.into_iter().map(Box::new).map(PreviewObject::ConfigMap);
         let sets = plan.stateful_sets.iter().cloned().map(Box::new).map(PreviewObject::StatefulSet);

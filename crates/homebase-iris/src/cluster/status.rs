@@ -40,7 +40,7 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
         // Nothing can be told of these but that the apiserver has them.
         headless_service: _,
         service: _,
-        gateway_service: _,
+        group_services: _,
         config_maps: _,
         mirror_labels: _,
         prune: _,
@@ -203,7 +203,8 @@ fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
             Component::Data => &mut nodes.data,
             Component::Compute => &mut nodes.compute,
             Component::Webgateway => &mut nodes.webgateway,
-            Component::Sam | Component::Iam => continue,
+            Component::Sam => &mut nodes.sam,
+            Component::Iam => &mut nodes.iam,
         };
         let (others, ready_others) = group.as_ref().map_or((0, 0), |group| (group.desired, group.ready));
         *group = Some(NodeGroupStatus::new(desired + others, ready + ready_others, []));

@@ -1,11 +1,14 @@
 //! Decides whether an IrisCluster can be built, and finds every reason why not. Must not build objects, and must
 //! not refuse what merely has no effect: that is a warning.
 
+mod beside;
 mod identity;
+mod iris;
 mod pod;
 mod service;
 mod storage;
 mod text;
+mod tls;
 mod unsupported;
 mod volumes;
 mod webgateway;
@@ -16,13 +19,13 @@ use homebase_api::iriscluster::{Compute, Data, LocalReference, NodeSpec, Storage
 use super::cpf::Dialect;
 use super::csp;
 use super::mirror::{DEFAULT_MIRROR_MAP, MirrorMap};
-use super::names::{CSP_CONF, CSP_INI};
+use super::names::{CSP_CONF, CSP_INI, Connection};
 use super::observed::{ConfigSource, Dereferenced};
 use super::plan::build::webgateway::backends;
 use super::validated::{self, ValidatedCluster};
 use crate::report::{Invalid, InvalidKind, Report};
 use homebase_api::labels::Component;
-use homebase_api::limits::MAX_REPLICAS;
+use homebase_api::limits::{MAX_REPLICAS, MAX_SHARDS};
 
 /// Most bytes of CPF that fit a ConfigMap (1 MiB with its metadata) beside the generated text.
 const MAX_CONFIG_SOURCE_BYTES: usize = 1_000_000;
@@ -56,15 +59,20 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
         .webgateway
         .as_ref()
         .map(|gateway| webgateway::validate_webgateway(gateway, &defaults, &mut report));
-    let service = service::validate_service(spec.service_template.as_ref(), &mut report);
+    let sam = topology.sam.as_ref().map(|node| beside::validate_sam(node, &defaults, &mut report));
+    let iam = topology.iam.as_ref().map(|node| beside::validate_iam(node, &defaults, &mut report));
+    let tls = tls::validate_tls(spec.tls.as_ref(), tls::Connections::of(topology), &mut report);
+    let with_tls = tls.has(Connection::Webgateway);
+    let service = service::validate_service(spec.service_template.as_ref(), with_tls, &mut report);
     if let Some(hash) = &spec.password_hash {
         text::require_one_line("spec.passwordHash", hash, &mut report);
     }
-    validate_config_source(spec.config_source.as_ref(), found, &mut report);
+    validate_config_source(spec.config_source.as_ref(), found, with_tls, &mut report);
     let license_secret = reference("spec.licenseKeySecret", spec.license_key_secret.as_ref(), &mut report);
     let config_source_name = reference("spec.configSource", spec.config_source.as_ref(), &mut report);
     let image_pull_secrets = references("spec.imagePullSecrets", &spec.image_pull_secrets, &mut report);
     identity::refuse_changed_form(&key, data.mirror.is_some(), found, &mut report);
+    identity::refuse_lost_shards(&key, &data, cluster.status.as_ref(), found, &mut report);
 
     if !report.invalid.is_empty() {
         return Err(report.invalid);
@@ -78,6 +86,9 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
         compute,
         arbiter,
         webgateway,
+        sam,
+        iam,
+        tls,
         service,
         config_source_name: config_source_name.unwrap_or_default(),
         license_secret,
@@ -87,7 +98,9 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
         found: found.clone(),
     };
     if let Some(gateway) = &cluster.webgateway {
-        webgateway::limit_routes(gateway, backends(&cluster).len(), &cluster.key.name, &mut report);
+        let servers = backends(&cluster).len();
+        let with_tls = cluster.tls.has(Connection::Superserver);
+        webgateway::limit_routes(gateway, servers, with_tls, &cluster.key.name, &mut report);
     }
     if report.invalid.is_empty() { Ok(cluster) } else { Err(report.invalid) }
 }
@@ -125,8 +138,18 @@ fn validate_data(data: &Data, defaults: &Defaults<'_>, report: &mut Report) -> v
         report,
     );
     node.sidecar = webgateway::validate_sidecar(path, data.webgateway.as_ref(), false, defaults, report);
-    let shards = data.shards.and_then(|shards| usize::try_from(shards).ok());
-    validated::Data { node, dialect: dialect(&data.node, path, report), mirror, shards }
+    if data.shards.is_some_and(|shards| !(1..=MAX_SHARDS).contains(&shards)) {
+        report.invalid(format!("{path}.shards"), format!("must be 1 to {MAX_SHARDS}"));
+    }
+    validated::Data {
+        dialect: dialect(&data.node, path, report),
+        mirror,
+        // What is out of bounds was refused.
+        shards: data.shards.map(|shards| usize::try_from(shards).unwrap_or(1)),
+        databases: iris::validate_databases(data, &node.volumes, report),
+        namespaces: iris::validate_namespaces(data, report),
+        node,
+    }
 }
 
 fn validate_compute(compute: &Compute, defaults: &Defaults<'_>, report: &mut Report) -> validated::Compute {
@@ -209,7 +232,12 @@ fn dialect(node: &NodeSpec, path: &str, report: &mut Report) -> Dialect {
     })
 }
 
-fn validate_config_source(reference: Option<&LocalReference>, found: &Dereferenced, report: &mut Report) {
+fn validate_config_source(
+    reference: Option<&LocalReference>,
+    found: &Dereferenced,
+    gateway_with_tls: bool,
+    report: &mut Report,
+) {
     let (Some(_), ConfigSource::Found(data)) = (reference, &found.config_source) else { return };
     for key in data.keys().filter(|key| !CONFIG_SOURCE_KEYS.contains(&key.as_str())) {
         report.warn("spec.configSource", format_args!("the key {key} of its ConfigMap has no effect"));
@@ -221,6 +249,11 @@ fn validate_config_source(reference: Option<&LocalReference>, found: &Dereferenc
                 format_args!("lines of {key} before its first section have no effect"),
             );
         }
+    }
+    if gateway_with_tls && data.contains_key(CSP_CONF) {
+        let message =
+            format!("its {CSP_CONF} replaces ours, so it has to serve spec.tls.webgateway by itself");
+        report.warn("spec.configSource", message);
     }
     let gateway = ["CSP-merge.ini", CSP_INI, CSP_CONF];
     for (keys, limit) in [

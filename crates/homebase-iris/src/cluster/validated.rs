@@ -9,9 +9,9 @@ use k8s_openapi::api::core::v1::{
     Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, ServiceSpec, Volume, VolumeMount,
 };
 
-use super::cpf::{Dialect, Directories};
+use super::cpf::{Database, Dialect, Directories, Namespace};
 use super::mirror::MirrorMap;
-use super::names::{ClusterName, NodeSet};
+use super::names::{ClusterName, Connection, NodeSet};
 use super::observed::Dereferenced;
 use homebase_api::labels::Component;
 
@@ -26,6 +26,9 @@ pub struct ValidatedCluster {
     pub(crate) compute: Option<Compute>,
     pub(crate) arbiter: Option<Node>,
     pub(crate) webgateway: Option<Webgateway>,
+    pub(crate) sam: Option<Node>,
+    pub(crate) iam: Option<Node>,
+    pub(crate) tls: Tls,
     pub(crate) service: ServiceOverride,
     /// Empty when the spec names none.
     pub(crate) config_source_name: String,
@@ -47,7 +50,10 @@ impl ValidatedCluster {
         let arbiter = self.arbiter.as_ref().map(|node| (Component::Arbiter, node));
         let compute = self.compute.as_ref().map(|compute| (Component::Compute, &compute.node));
         let gateway = self.webgateway.as_ref().map(|gateway| (Component::Webgateway, &gateway.node));
-        arbiter.into_iter().chain([(Component::Data, &self.data.node)]).chain(compute).chain(gateway)
+        let sam = self.sam.as_ref().map(|node| (Component::Sam, node));
+        let iam = self.iam.as_ref().map(|node| (Component::Iam, node));
+        let beside = gateway.into_iter().chain(sam).chain(iam);
+        arbiter.into_iter().chain([(Component::Data, &self.data.node)]).chain(compute).chain(beside)
     }
 
     /// The StatefulSets in the order in which they come up, each with its node group.
@@ -88,7 +94,7 @@ impl ValidatedCluster {
     /// Pods of a StatefulSet of this group; `None` when an autoscaler decides, or when there is no such group.
     pub(crate) fn replicas(&self, component: Component) -> Option<i32> {
         match component {
-            Component::Arbiter => Some(1),
+            Component::Arbiter | Component::Sam | Component::Iam => Some(1),
             // Both are bounded, so the count fits.
             Component::Data => {
                 let pods = self.mirror_map().map_or(self.shards(), |map| map.roles().len());
@@ -96,8 +102,6 @@ impl ValidatedCluster {
             }
             Component::Compute => self.compute.as_ref().and_then(|compute| compute.replicas),
             Component::Webgateway => self.webgateway.as_ref().map(|gateway| gateway.replicas),
-            // Refused by validate until they are built.
-            Component::Sam | Component::Iam => None,
         }
     }
 
@@ -119,6 +123,8 @@ pub(crate) struct Data {
     pub(crate) mirror: Option<MirrorMap>,
     /// Present for a sharded cluster.
     pub(crate) shards: Option<usize>,
+    pub(crate) databases: Vec<Database>,
+    pub(crate) namespaces: Vec<Namespace>,
 }
 
 /// The compute nodes.
@@ -135,6 +141,17 @@ pub(crate) struct Webgateway {
     pub(crate) node: Node,
     pub(crate) gateway: Gateway,
     pub(crate) replicas: i32,
+}
+
+/// The volumes with the certificates, by connection. A volume may be that of several connections.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Tls(pub(crate) BTreeMap<Connection, Volume>);
+
+impl Tls {
+    /// Whether a connection has certificates.
+    pub(crate) fn has(&self, connection: Connection) -> bool {
+        self.0.contains_key(&connection)
+    }
 }
 
 /// What every web gateway has, wherever it runs.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use homebase_api::{Iris, IrisCluster};
+use homebase_api::{Iris, IrisCluster, labels};
 use homebase_iris::cluster::{self, ConfigSource};
 use homebase_iris::{Invalid, PlannedEvent, iris};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::simulate::{apply, bring_up, hash};
 const NOW: i64 = 1_795_168_800;
 
 /// Fewer folders than this mean that some were lost.
-const MIN_FOLDERS: usize = 20;
+const MIN_FOLDERS: usize = 75;
 
 pub(crate) fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -126,7 +126,7 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
     let cluster::Plan {
         headless_service,
         service,
-        gateway_service,
+        group_services,
         config_maps,
         stateful_sets,
         mirror_labels,
@@ -153,8 +153,10 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
         "warnings": validated.warnings(),
         "status": status,
     });
-    if let Some(service) = gateway_service {
-        result["gatewayService"] = json!(service);
+    for service in group_services {
+        let component = service.metadata.labels.as_ref().unwrap()[labels::COMPONENT].as_str();
+        let key = if component == "webgateway" { "gatewayService" } else { &format!("{component}Service") };
+        result[key] = json!(service);
     }
     result
 }

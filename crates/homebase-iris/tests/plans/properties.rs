@@ -8,14 +8,19 @@ use homebase_iris::cluster::{
     events, plan, status, validate,
 };
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::simulate::{apply, bring_up, settle};
 
-/// Rounds in which everything comes up: four groups one after the other, and one round to see the last.
-const ROUNDS: usize = 5;
+/// Most shards of a scene.
+const MAX_SHARDS: i32 = 3;
+
+/// Rounds in which everything comes up: arbiter, shards, compute and what stands beside them one after the other, and
+/// one round to see the last.
+const ROUNDS: usize = 7;
 
 fn node() -> impl Strategy<Value = Value> {
     let label = prop::sample::select(vec!["team", "intersystems.com/name", "intersystems.com/shard"]);
@@ -54,22 +59,56 @@ fn spec() -> impl Strategy<Value = IrisClusterSpec> {
         },
     );
     let optional = (prop::option::of(node()), prop::option::of(compute), prop::option::of(gateway));
+    let beside = (prop::option::of(node()), prop::option::of(node()));
     let references = (any::<bool>(), any::<bool>());
-    (node(), prop::option::of(0..15_usize), optional, references).prop_map(
-        |(mut data, asyncs, (arbiter, compute, gateway), (license, config))| {
+    let data = (node(), prop::option::of(0..15_usize), prop::option::of(1..=MAX_SHARDS), any::<bool>());
+    let tls = prop::sample::subsequence(vec!["common", "mirror", "webgateway", "superserver", "ecp"], 0..=5);
+    (data, optional, beside, references, tls).prop_map(
+        |(
+            (mut data, asyncs, shards, bases),
+            (arbiter, compute, gateway),
+            (sam, iam),
+            (license, config),
+            tls,
+        )| {
             if let Some(asyncs) = asyncs {
                 data["mirrored"] = json!(true);
                 data["mirrorMap"] = json!(format!("primary{}", ",drasync".repeat(asyncs)));
             }
+            data["shards"] = json!(shards);
+            if bases {
+                let mirrored = (asyncs.is_some() && shards.is_some()).then_some(false);
+                data["irisDatabases"] = json!([{ "name": "App", "mirrored": mirrored }]);
+                data["irisNamespaces"] = json!([{ "name": "APP", "interop": true }]);
+            }
             let reference = |present: bool| present.then(|| json!({ "name": "x" }));
+            let source = |field: &str| (field.to_owned(), json!({ "secret": { "secretName": field } }));
             serde_json::from_value(json!({
                 "licenseKeySecret": reference(license),
                 "configSource": reference(config),
-                "topology": { "data": data, "arbiter": arbiter, "compute": compute, "webgateway": gateway },
+                "tls": tls.into_iter().map(source).collect::<serde_json::Map<_, _>>(),
+                "topology": {
+                    "data": data,
+                    "arbiter": arbiter,
+                    "compute": compute,
+                    "webgateway": gateway,
+                    "sam": sam,
+                    "iam": iam,
+                },
             }))
             .unwrap()
         },
     )
+}
+
+/// The StatefulSets of the data nodes.
+fn data_sets(cluster: &IrisCluster) -> Vec<String> {
+    let data = &cluster.spec.topology.data;
+    if data.mirrored {
+        (0..data.shards.unwrap_or(1)).map(|shard| format!("demo-data-{shard}")).collect()
+    } else {
+        vec!["demo-data".to_owned()]
+    }
 }
 
 fn cluster() -> impl Strategy<Value = IrisCluster> {
@@ -104,20 +143,26 @@ fn stateful_set() -> impl Strategy<Value = ObservedStatefulSet> {
 
 /// A cluster and what may be found of it: nothing, something old, strays, pods with and without labels.
 fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
-    let sets = prop::collection::vec(prop::option::of(stateful_set()), 4);
+    let sets = prop::collection::vec(prop::option::of(stateful_set()), 8);
     let children =
         prop::sample::subsequence(vec!["demo-compute", "demo-webgateway", "demo-stray", "demo"], 0..=4);
     let roles = prop::collection::vec(prop::option::of(prop::option::of(Just("primary".to_owned()))), 3);
     (cluster(), sets, children, roles, any::<bool>()).prop_map(|(cluster, sets, children, roles, missing)| {
-        let mirrored = cluster.spec.topology.data.mirrored;
-        let data = if mirrored { "demo-data-0" } else { "demo-data" };
+        let data = &cluster.spec.topology.data;
         let mut found = Dereferenced::default();
         if cluster.spec.config_source.is_some() {
             let data = BTreeMap::from([("common.cpf".to_owned(), "[config]".to_owned())]);
             found.config_source = if missing { ConfigSource::Missing } else { ConfigSource::Found(data) };
         }
-        for (name, set) in ["demo-arbiter", data, "demo-compute", "demo-webgateway"].into_iter().zip(sets) {
-            found.stateful_sets.extend(set.map(|set| (name.to_owned(), set)));
+        let beside = ["demo-webgateway", "demo-sam", "demo-iam", "demo-arbiter", "demo-compute"];
+        let names = data_sets(&cluster).into_iter().chain(beside.map(ToOwned::to_owned));
+        for (name, set) in names.zip(sets) {
+            let Some(mut set) = set else { continue };
+            if let Some(shards) = data.shards.filter(|_| name == "demo-data") {
+                // More of them than the spec has are refused, and that is tested elsewhere.
+                set.replicas = set.replicas.min(shards);
+            }
+            found.stateful_sets.insert(name, set);
         }
         for kind in [ChildKind::StatefulSet, ChildKind::ConfigMap, ChildKind::Service] {
             let child =
@@ -138,7 +183,7 @@ fn make(cluster: &IrisCluster, found: &Dereferenced) -> Plan<Prepared> {
 }
 
 fn objects(plan: &Plan<Prepared>) -> Vec<(ChildKind, &ObjectMeta)> {
-    let services = [&plan.headless_service, &plan.service].into_iter().chain(&plan.gateway_service);
+    let services = [&plan.headless_service, &plan.service].into_iter().chain(&plan.group_services);
     let services = services.map(|service| (ChildKind::Service, &service.metadata));
     let maps = plan.config_maps.iter().map(|map| (ChildKind::ConfigMap, &map.metadata));
     let sets = plan.stateful_sets.iter().map(|set| (ChildKind::StatefulSet, &set.metadata));
@@ -200,10 +245,11 @@ proptest! {
             prop_assert_eq!(by_role, cluster.spec.topology.data.mirrored);
             let is_data = set.metadata.labels.as_ref().unwrap()[labels::COMPONENT] == "data";
             prop_assert_eq!(contains(template, Some(&service)), is_data);
-            if let Some(gateway) = &plan.gateway_service {
-                let is_gateway = set.metadata.labels.as_ref().unwrap()[labels::COMPONENT] == "webgateway";
-                let selector = gateway.spec.as_ref().unwrap().selector.as_ref();
-                prop_assert_eq!(contains(template, selector), is_gateway);
+            for service in &plan.group_services {
+                let component = |meta: &ObjectMeta| meta.labels.as_ref().unwrap()[labels::COMPONENT].clone();
+                let is_of_it = component(&set.metadata) == component(&service.metadata);
+                let selector = service.spec.as_ref().unwrap().selector.as_ref();
+                prop_assert_eq!(contains(template, selector), is_of_it);
             }
         }
     }
@@ -241,17 +287,24 @@ proptest! {
     #[test]
     fn a_group_is_applied_or_waits_and_never_both((cluster, found) in scene()) {
         let plan = make(&cluster, &found);
-        let applied = plan.stateful_sets.iter().map(|set| {
-            set.metadata.labels.as_ref().unwrap()[labels::COMPONENT].clone()
+        let applied = plan.stateful_sets.iter().map(|set| set.metadata.name.clone().unwrap());
+        let waiting = plan.waiting.iter().map(|waiting| {
+            let shard = waiting.set.shard.map(|shard| format!("-{shard}")).unwrap_or_default();
+            format!("demo-{}{shard}", waiting.set.component)
         });
-        let waiting = plan.waiting.iter().map(|waiting| waiting.set.component.as_str().to_owned());
         let all: Vec<_> = applied.chain(waiting).collect();
         let topology = &cluster.spec.topology;
-        let optional =
-            [topology.arbiter.is_some(), topology.compute.is_some(), topology.webgateway.is_some()];
-        let groups = 1 + optional.into_iter().filter(|present| *present).count();
-        prop_assert_eq!(all.len(), groups);
-        prop_assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), groups);
+        let optional = [
+            ("demo-arbiter", topology.arbiter.is_some()),
+            ("demo-compute", topology.compute.is_some()),
+            ("demo-webgateway", topology.webgateway.is_some()),
+            ("demo-sam", topology.sam.is_some()),
+            ("demo-iam", topology.iam.is_some()),
+        ];
+        let present = optional.into_iter().filter(|(_, present)| *present).map(|(name, _)| name.to_owned());
+        let expected: BTreeSet<_> = data_sets(&cluster).into_iter().chain(present).collect();
+        prop_assert_eq!(all.len(), expected.len());
+        prop_assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), expected);
     }
 
     #[test]
@@ -261,6 +314,8 @@ proptest! {
         prop_assume!(cluster.spec.topology.compute.is_some());
         // Web gateways know every compute pod by name: for them it is more than a number.
         cluster.spec.topology.webgateway = None;
+        cluster.spec.topology.sam = None;
+        cluster.spec.topology.iam = None;
         let complete = Dereferenced { config_source: ConfigSource::NotReferenced, ..found };
         let mut scaled_to = |replicas| {
             cluster.spec.topology.compute.as_mut().unwrap().replicas = Some(replicas);
@@ -333,6 +388,99 @@ proptest! {
                 plan(&validated);
             }
         }
+    }
+
+    #[test]
+    fn a_shard_more_changes_no_pod_that_is_there((mut cluster, found) in scene()) {
+        // Web gateways without compute nodes know every shard by name: for them it is more than a number.
+        cluster.spec.topology.webgateway = None;
+        let complete = Dereferenced { config_source: ConfigSource::NotReferenced, ..found };
+        cluster.spec.topology.data.iris_databases.clear();
+        cluster.spec.topology.data.shards.get_or_insert(1);
+        let (before, plan) = bring_up(&cluster, &complete);
+        let templates = |plan: &Plan<Prepared>| -> BTreeMap<_, _> {
+            let of = |set: &StatefulSet| (set.metadata.name.clone(), set.spec.clone().unwrap().template);
+            plan.stateful_sets.iter().map(of).collect()
+        };
+        let old = templates(&plan);
+        *cluster.spec.topology.data.shards.as_mut().unwrap() += 1;
+        let grown = templates(&make(&cluster, &before));
+        for (name, template) in &old {
+            prop_assert_eq!(grown.get(name), Some(template));
+        }
+    }
+
+    #[test]
+    fn a_shard_less_is_refused((mut cluster, found) in scene()) {
+        let complete = Dereferenced { config_source: ConfigSource::NotReferenced, ..found };
+        cluster.spec.topology.data.iris_databases.clear();
+        cluster.spec.topology.data.shards = Some(2);
+        let (mut before, last) = bring_up(&cluster, &complete);
+        cluster.status =
+            Some(status(&validate(&cluster, &before).unwrap(), &last.applied(before.stateful_sets.clone()), Timestamp::UNIX_EPOCH));
+        before.existing.clear();
+        for fewer in [Some(1), None] {
+            cluster.spec.topology.data.shards = fewer;
+            let faults = validate(&cluster, &before).unwrap_err();
+            prop_assert_eq!(faults[0].path.as_str(), "spec.topology.data.shards");
+        }
+    }
+
+    #[test]
+    fn every_mount_has_its_volume_and_every_name_is_there_once((cluster, found) in scene()) {
+        for set in make(&cluster, &found).stateful_sets {
+            let spec = set.spec.unwrap();
+            let pod = spec.template.spec.unwrap();
+            let volumes: Vec<_> = pod.volumes.iter().flatten().map(|volume| volume.name.clone()).collect();
+            let claims = spec.volume_claim_templates.into_iter().flatten();
+            let all: Vec<_> = volumes.into_iter().chain(claims.filter_map(|claim| claim.metadata.name)).collect();
+            prop_assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+            let mut ports = BTreeSet::new();
+            for container in pod.init_containers.into_iter().flatten().chain(pod.containers) {
+                let mut paths = BTreeSet::new();
+                for mount in container.volume_mounts.into_iter().flatten() {
+                    prop_assert!(all.contains(&mount.name), "{} is mounted and not there", mount.name);
+                    prop_assert!(paths.insert(mount.mount_path.clone()), "{} is taken", mount.mount_path);
+                }
+                let mut names = BTreeSet::new();
+                for variable in container.env.into_iter().flatten() {
+                    prop_assert!(names.insert(variable.name.clone()), "{} is there twice", variable.name);
+                }
+                for port in container.ports.into_iter().flatten() {
+                    prop_assert!(ports.insert(port.name.clone()), "port {:?} is there twice", port.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_of_a_user_adds_a_property_to_the_cpf(
+        name in "[ -~]{1,8}|[A-Za-z%][A-Za-z0-9_-]{0,8}", directory in "/[ -~]{0,12}|/[a-z/]{1,12}",
+        database in "[ -~]{1,8}|[A-Za-z][A-Za-z0-9]{0,8}", compute in any::<bool>(),
+    ) {
+        let cluster = IrisCluster::new("demo", serde_json::from_value(json!({ "topology": {
+            "data": {
+                "image": "iris:2025.1",
+                "irisDatabases": [{ "name": name, "directory": directory }],
+                "irisNamespaces": [{ "name": name, "globals": database, "routines": database }],
+            },
+            "compute": { "image": "iris:2025.1" },
+        } })).unwrap());
+        let Ok(_) = validate(&cluster, &Dereferenced::default()) else { return Ok(()) };
+        let (_, plan) = bring_up(&cluster, &Dereferenced::default());
+        let (key, index) = if compute { ("compute.cpf", 1) } else { ("data.cpf", 0) };
+        let text = plan.config_maps[index].data.as_ref().unwrap()[key].clone();
+        let actions: Vec<_> = text.lines().filter(|line| line.starts_with("Create")).collect();
+        let keys = |line: &str| -> Vec<String> {
+            let (action, properties) = line.split_once(':').unwrap();
+            let keys = properties.split(',').map(|property| property.split('=').next().unwrap().to_owned());
+            [action.to_owned()].into_iter().chain(keys).collect()
+        };
+        let remote: &[&str] = if compute { &["Server", "LogicalOnly"] } else { &[] };
+        prop_assert_eq!(actions.len(), 4);
+        prop_assert_eq!(keys(actions[2]), [&["CreateDatabase", "Name", "Directory"], remote].concat());
+        prop_assert_eq!(keys(actions[3]), ["CreateNamespace", "Name", "Globals", "Routines"]);
+        prop_assert!(!text.contains(['#', ';']), "{}", text);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use homebase_iris::PLAN_HASH;
 use homebase_iris::cluster::{Dereferenced, ObservedStatefulSet, Plan, Prepared, Stage, plan, validate};
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-/// Rounds after which nothing can be held back any more: four groups, and one to see it.
-const ROUNDS: usize = 5;
+/// Rounds after which nothing can be held back any more: arbiter, the most shards, compute, what stands beside them,
+/// and one to see it.
+const ROUNDS: usize = 68;
 
 /// What is there after the plan was applied, before any controller has looked.
 pub(crate) fn apply<S: Stage>(
@@ -53,14 +54,16 @@ pub(crate) fn settle(sets: &mut BTreeMap<String, ObservedStatefulSet>) {
 pub(crate) fn bring_up(cluster: &IrisCluster, found: &Dereferenced) -> (Dereferenced, Plan<Prepared>) {
     let mut found = found.clone();
     found.stateful_sets.clear();
-    let mut last = None;
     for _ in 0..ROUNDS {
         let plan = plan(&validate(cluster, &found).unwrap());
-        found.stateful_sets = apply(&plan, &found.stateful_sets);
-        settle(&mut found.stateful_sets);
-        last = Some(plan);
+        let mut after = apply(&plan, &found.stateful_sets);
+        settle(&mut after);
+        if after == found.stateful_sets {
+            return (found, plan);
+        }
+        found.stateful_sets = after;
     }
-    (found, last.unwrap())
+    panic!("not up after {ROUNDS} rounds");
 }
 
 /// The plan hash of a StatefulSet.

@@ -44,7 +44,7 @@ impl IrisClusterReconciler {
         let Plan {
             headless_service,
             service,
-            gateway_service,
+            group_services,
             config_maps,
             stateful_sets,
             mirror_labels,
@@ -60,7 +60,7 @@ impl IrisClusterReconciler {
             told.extend(adopted.map(|pods| adopted_event(kind, name, pods)));
         };
         self.services.ensure(engagement, headless_service.clone(), Foreign::Accept).await?;
-        for service in std::iter::once(service).chain(gateway_service) {
+        for service in std::iter::once(service).chain(group_services) {
             let answer = self.services.ensure(engagement, service.clone(), foreign).await?;
             tell(ChildKind::Service, &service.name_any(), answer.and_then(|answer| answer.adopted));
         }

@@ -27,25 +27,29 @@ fn section<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 
 const ARBITER: &str = "demo-arbiter-0.iris-svc.ns.svc.cluster.local";
 
-fn mirrored(dialect: Dialect, arbiter: Option<&str>) -> String {
-    let map = MirrorMap::parse("primary,backup,drasync").unwrap();
-    data_cpf(&DataCpf {
-        dialect,
-        directories: &directories(),
-        mirror: Some(Mirror { map: &map, arbiter }),
+/// What most clusters have.
+fn common(directories: &Directories) -> Common<'_> {
+    Common {
+        directories,
+        data_host: "host",
+        sharded: false,
+        tls: CpfTls::default(),
+        databases: &[],
+        namespaces: &[],
         password_hash: None,
         additions: &[],
-    })
+    }
+}
+
+fn mirrored(dialect: Dialect, arbiter: Option<&str>) -> String {
+    let map = MirrorMap::parse("primary,backup,drasync").unwrap();
+    data_cpf(&common(&directories()), dialect, Some(Mirror { map: &map, arbiter }))
 }
 
 fn plain(password_hash: Option<&str>, additions: &[&str]) -> String {
-    data_cpf(&DataCpf {
-        dialect: Dialect::ConfigMirrorArbiter,
-        directories: &directories(),
-        mirror: None,
-        password_hash,
-        additions,
-    })
+    let directories = directories();
+    let common = Common { password_hash, additions, ..common(&directories) };
+    data_cpf(&common, Dialect::ConfigMirrorArbiter, None)
 }
 
 #[test]
@@ -101,13 +105,7 @@ fn without_an_arbiter_no_dialect_names_one() {
 #[test]
 fn compute_reaches_a_mirror_by_its_name_and_a_plain_node_by_its_directory() {
     let cpf = |mirrored| {
-        compute_cpf(&ComputeCpf {
-            directories: &directories(),
-            data_host: "host",
-            mirrored,
-            password_hash: Some("abc,def"),
-            additions: &[],
-        })
+        compute_cpf(&Common { password_hash: Some("abc,def"), ..common(&directories()) }, mirrored)
     };
     let text = cpf(true);
     assert_eq!(section(&text, "ECPServers"), ["IRIS-0=host,1972,1"]);
@@ -119,6 +117,119 @@ fn compute_reaches_a_mirror_by_its_name_and_a_plain_node_by_its_directory() {
     let text = cpf(false);
     assert_eq!(section(&text, "ECPServers"), ["IRIS-0=host,1972,0"]);
     assert!(section(&text, "Actions")[1].contains("Directory=:ds:IRISCLUSTER,"));
+}
+
+#[test]
+fn a_sharded_cluster_is_made_by_one_action() {
+    let directories = directories();
+    let sharded = Common { sharded: true, ..common(&directories) };
+    let url = "ClusterURL=IRIS://host:1972/IRISCLUSTER";
+    let plain = data_cpf(&sharded, Dialect::ConfigMirrorArbiter, None);
+    assert_eq!(
+        section(&plain, "Actions")[1..],
+        [format!("ConfigShardedCluster:{url},Role=auto,MasterRegexp=\"-0$\",Regexp=\"-[0-9]+$\"")]
+    );
+    let map = MirrorMap::parse("primary,backup").unwrap();
+    let mirror = Some(Mirror { map: &map, arbiter: Some(ARBITER) });
+    let mirrored = data_cpf(&sharded, Dialect::ConfigMirrorArbiter, mirror);
+    assert_eq!(
+        section(&mirrored, "Actions")[1..],
+        [format!(
+            "ConfigShardedCluster:{url},Role=auto,Member=auto,MasterRegexp=\"-0-0$\",\
+             Regexp=\"-[0-9]+-[0-9]+$\",Map=\"primary,backup\",ArbiterURL={ARBITER}:2188"
+        )]
+    );
+    let old = data_cpf(&sharded, Dialect::StartupArbiter, mirror);
+    assert_eq!(section(&old, "Startup")[2], format!("ArbiterURL={ARBITER}:2188"));
+    assert_eq!(old.matches("ArbiterURL").count(), 1);
+    let compute = compute_cpf(&sharded, true);
+    assert_eq!(section(&compute, "Actions")[1..], [format!("ConfigShardedCluster:{url},Role=compute")]);
+    assert_eq!(section(&compute, "ECPServers"), [""; 0]);
+}
+
+fn database(name: &str, mirrored: bool) -> Database {
+    Database { name: name.into(), directory: format!("/data/{name}"), mirrored }
+}
+
+#[test]
+fn databases_and_namespaces_are_made_there_and_reached_from_compute() {
+    let directories = directories();
+    let databases = [database("App", true), database("Log", false)];
+    let namespaces = [
+        Namespace { name: "APP".into(), globals: "App".into(), routines: Some("Code".into()), interop: true },
+        Namespace { name: "LOG".into(), globals: "Log".into(), routines: None, interop: false },
+    ];
+    let common = Common { databases: &databases, namespaces: &namespaces, ..common(&directories) };
+    let map = MirrorMap::parse("primary").unwrap();
+    let mirror = Some(Mirror { map: &map, arbiter: None });
+    let namespaces = [
+        "CreateNamespace:Name=APP,Globals=App,Routines=Code,Interop=1",
+        "CreateNamespace:Name=LOG,Globals=Log",
+    ];
+    let data = data_cpf(&common, Dialect::ConfigMirrorArbiter, mirror);
+    let actions = section(&data, "Actions");
+    assert_eq!(
+        actions[actions.len() - 4..][..2],
+        [
+            "CreateDatabase:Name=App,Directory=/data/App,MirrorSetName=IRISMIRROR1,MirrorDBName=APP",
+            "CreateDatabase:Name=Log,Directory=/data/Log",
+        ]
+    );
+    assert_eq!(actions[actions.len() - 2..], namespaces);
+    let compute = compute_cpf(&common, true);
+    let actions = section(&compute, "Actions");
+    assert_eq!(
+        actions[actions.len() - 4..][..2],
+        [
+            "CreateDatabase:Name=App,Directory=:mirror:IRISMIRROR1:APP,Server=IRIS-0,LogicalOnly=1",
+            "CreateDatabase:Name=Log,Directory=:ds:LOG,Server=IRIS-0,LogicalOnly=1",
+        ]
+    );
+    assert_eq!(actions[actions.len() - 2..], namespaces);
+    // Those of a sharded cluster are reached by ECP as well.
+    let compute = compute_cpf(&Common { sharded: true, ..common }, false);
+    assert_eq!(section(&compute, "ECPServers"), ["IRIS-0=host,1972,0"]);
+}
+
+#[test]
+fn connections_with_certificates_use_them() {
+    let directories = directories();
+    let with = |tls| Common { tls, ..common(&directories) };
+    let all = with(CpfTls { mirror: true, superserver: true, ecp: true });
+    let map = MirrorMap::parse("primary").unwrap();
+    let data = data_cpf(&all, Dialect::ConfigMirrorArbiter, Some(Mirror { map: &map, arbiter: None }));
+    let of = |connection: &str| {
+        format!(
+            "CertificateFile=/irissys/tls/{connection}/tls.crt,PrivateKeyFile=/irissys/tls/{connection}/tls.key"
+        )
+    };
+    assert_eq!(
+        section(&data, "Actions")[1..4],
+        [
+            format!("CreateSSLConfig:Name=%SuperServer,Enabled=1,Type=1,{}", of("superserver")),
+            "ModifySystem:Name=SYSTEM,SSLSuperServer=1,SSLECPServer=1".to_owned(),
+            "ConfigMirror:Name=IRISMIRROR1,Member=auto,Primary=auto,Map=\"primary\",SSLDir=/irissys/tls/mirror"
+                .to_owned(),
+        ]
+    );
+    let compute = compute_cpf(&all, true);
+    assert_eq!(section(&compute, "ECPServers"), ["IRIS-0=host,1972,1,1"]);
+    assert_eq!(
+        section(&compute, "Actions")[2..4],
+        [
+            "ModifySystem:Name=SYSTEM,SSLSuperServer=1".to_owned(),
+            format!(
+                "CreateSSLConfig:Name=%ECPClient,Enabled=1,Type=0,VerifyPeer=1,CAFile=/irissys/tls/ecp/ca.pem,{}",
+                of("ecp")
+            ),
+        ]
+    );
+    // ECP alone: the superserver has that certificate, and demands nothing of other clients.
+    let ecp = with(CpfTls { ecp: true, ..CpfTls::default() });
+    let data = data_cpf(&ecp, Dialect::ConfigMirrorArbiter, None);
+    assert!(section(&data, "Actions")[1].ends_with(&of("ecp")), "{data}");
+    assert_eq!(section(&data, "Actions")[2], "ModifySystem:Name=SYSTEM,SSLECPServer=1");
+    assert!(!compute_cpf(&ecp, false).contains("%SuperServer"));
 }
 
 #[test]

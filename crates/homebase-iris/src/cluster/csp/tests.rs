@@ -9,6 +9,7 @@ fn ini(additions: &[&str]) -> String {
         alternative: AlternativeServers::FailOver,
         paths: &["/csp".to_owned(), "/api/app".to_owned()],
         login: true,
+        tls: false,
         additions,
     })
 }
@@ -45,11 +46,52 @@ fn lines_without_a_section_are_known_to_be_stray() {
 
 #[test]
 fn the_root_is_handed_over_only_when_it_is_named() {
-    let apache = |paths: &[String]| csp_conf(WebgatewayType::Apache, paths);
+    let apache = |paths: &[String]| csp_conf(WebgatewayType::Apache, paths, false);
     assert!(!apache(&[]).contains("<Location \"/\">"));
     assert!(apache(&["/".to_owned()]).contains("<Location \"/\">\n    CSP On\n</Location>\n"));
-    let nginx = csp_conf(WebgatewayType::Nginx, &["/api".to_owned()]);
+    let nginx = csp_conf(WebgatewayType::Nginx, &["/api".to_owned()], false);
     assert!(nginx.contains("location /api {\n    CSP On;\n    CSPNSD_pass 127.0.0.1:7038;\n}\n"), "{nginx}");
     assert!(nginx.contains("location /csp/bin/Systems {\n    CSPFileTypes cxw;\n"), "{nginx}");
     assert!(!nginx.contains("<Location"));
+}
+
+#[test]
+fn every_web_server_serves_its_certificate_on_a_port_that_it_may_have() {
+    for (type_, port) in [
+        (WebgatewayType::Apache, "<VirtualHost _default_:443>"),
+        (WebgatewayType::ApacheLockeddown, "Listen 52443\n"),
+        (WebgatewayType::Nginx, "listen 443 ssl;\n"),
+    ] {
+        let text = csp_conf(type_, &[], true);
+        assert!(text.contains(port), "{text}");
+        for file in ["/irissys/tls/webgateway/tls.crt", "/irissys/tls/webgateway/tls.key"] {
+            assert_eq!(text.matches(file).count(), 1, "{text}");
+        }
+        assert!(!csp_conf(type_, &[], false).contains("tls"));
+    }
+}
+
+#[test]
+fn a_profile_with_tls_names_the_certificates_of_the_superserver() {
+    let server = Server { name: "a-0".to_owned(), host: "a".to_owned() };
+    let text = csp_ini(&CspIni {
+        servers: &[server],
+        alternative: AlternativeServers::FailOver,
+        paths: &[],
+        login: false,
+        tls: true,
+        additions: &["[a-0]\nSSLCC_Protocol_Min=32"],
+    });
+    let profile: Vec<_> = text.lines().skip_while(|line| *line != "[a-0]").skip(5).take(6).collect();
+    assert_eq!(
+        profile,
+        [
+            "Connection_Security_Level=10",
+            "SSLCC_Protocol_Min=32",
+            "SSLCC_Protocol_Max=32",
+            "SSLCC_Certificate_File=/irissys/tls/superserver/tls.crt",
+            "SSLCC_Certificate_Key_File=/irissys/tls/superserver/tls.key",
+            "SSLCC_CA_Certificate_File=/irissys/tls/superserver/ca.pem",
+        ]
+    );
 }

@@ -1,10 +1,11 @@
 //! Decides whether the names of a cluster's children can exist, and whether the cluster is still what it was built
 //! as. Must not look at pods.
 
-use homebase_api::IrisCluster;
+use homebase_api::{IrisCluster, IrisClusterStatus};
 
 use crate::cluster::names::{ClusterName, HEADLESS_SERVICE, NodeSet};
 use crate::cluster::observed::{ChildKind, Dereferenced};
+use crate::cluster::validated::Data;
 use crate::report::{InvalidKind, Report};
 use homebase_api::labels::Component;
 use homebase_api::limits::CLUSTER_NAME_LENGTH;
@@ -41,12 +42,8 @@ pub(super) fn refuse_changed_form(
     found: &Dereferenced,
     report: &mut Report,
 ) {
-    let other = NodeSet { component: Component::Data, shard: (!mirrored).then_some(0) };
-    let other = key.stateful_set(other);
-    let exists = |child: &crate::cluster::observed::ObservedChild| {
-        child.kind == ChildKind::StatefulSet && child.name == other
-    };
-    if found.existing.iter().any(exists) {
+    let is_other = |name: &&str| data_set(key, name).is_some_and(|set| set.shard.is_some() != mirrored);
+    if let Some(other) = existing_sets(found).find(is_other) {
         report.refuse(
             InvalidKind::Immutable,
             "spec.topology.data.mirrored",
@@ -54,3 +51,54 @@ pub(super) fn refuse_changed_form(
         );
     }
 }
+
+/// Refuses a cluster that has more shards than its spec: each of them holds a part of the data.
+///
+/// A mirror per shard is a StatefulSet, which shows by its name. Otherwise shards are pods of one StatefulSet, of which
+/// somebody may have asked for too many by hand; in a sharded cluster they have joined it by then, elsewhere the number
+/// that we told last says whether they are ours.
+pub(super) fn refuse_lost_shards(
+    key: &ClusterName,
+    data: &Data,
+    status: Option<&IrisClusterStatus>,
+    found: &Dereferenced,
+    report: &mut Report,
+) {
+    let wanted = data.shards.unwrap_or(1);
+    let shards = if data.mirror.is_some() {
+        existing_sets(found).filter_map(|name| data_set(key, name)?.shard).max().map(|shard| shard + 1)
+    } else {
+        let told = status.and_then(|status| status.nodes.as_ref()?.data.as_ref()).map(|data| data.desired);
+        let set = key.stateful_set(NodeSet::whole(Component::Data));
+        let there = found.stateful_sets.get(&set).map(|set| set.replicas);
+        let is_ours = data.shards.is_some() || told.is_some_and(|told| told > 1);
+        there.filter(|_| is_ours).and_then(|pods| usize::try_from(pods).ok())
+    };
+    if let Some(shards) = shards.filter(|shards| *shards > wanted) {
+        report.refuse(
+            InvalidKind::Immutable,
+            "spec.topology.data.shards",
+            format!("cannot shrink while {shards} shards exist, because each holds a part of the data: set it to {shards}"),
+        );
+    }
+}
+
+/// Names of the cluster's StatefulSets.
+fn existing_sets(found: &Dereferenced) -> impl Iterator<Item = &str> {
+    let sets = found.existing.iter().filter(|child| child.kind == ChildKind::StatefulSet);
+    sets.map(|child| child.name.as_str()).chain(found.stateful_sets.keys().map(String::as_str))
+}
+
+/// The StatefulSet of data nodes that has this name.
+fn data_set(key: &ClusterName, name: &str) -> Option<NodeSet> {
+    let whole = NodeSet::whole(Component::Data);
+    let rest = name.strip_prefix(&key.stateful_set(whole))?;
+    if rest.is_empty() {
+        return Some(whole);
+    }
+    let shard = Some(rest.strip_prefix('-')?.parse().ok()?);
+    Some(NodeSet { shard, ..whole })
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,16 @@
 use homebase_api::iriscluster::ServiceTemplate;
 use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
 
-use crate::cluster::names::{SUPERSERVER, WEB_SERVER};
+use crate::cluster::names::{SUPERSERVER, WEB_SERVER, WEB_SERVER_TLS};
 use crate::cluster::validated::ServiceOverride;
 use crate::report::Report;
 
 /// What the template comes down to: its ports are those that have the name of a port of ours.
-pub(super) fn validate_service(template: Option<&ServiceTemplate>, report: &mut Report) -> ServiceOverride {
+pub(super) fn validate_service(
+    template: Option<&ServiceTemplate>,
+    with_tls: bool,
+    report: &mut Report,
+) -> ServiceOverride {
     let Some(template) = template else { return ServiceOverride::default() };
     let path = "spec.serviceTemplate";
     report.unknown(path, &template.unknown);
@@ -25,11 +29,12 @@ pub(super) fn validate_service(template: Option<&ServiceTemplate>, report: &mut 
     }
     let mut ports: Vec<ServicePort> = Vec::new();
     for (index, port) in spec.ports.take().unwrap_or_default().into_iter().enumerate() {
-        let name = port.name.as_deref();
-        if name != Some(SUPERSERVER) && name != Some(WEB_SERVER) {
+        let ours: &[&str] =
+            if with_tls { &[SUPERSERVER, WEB_SERVER, WEB_SERVER_TLS] } else { &[SUPERSERVER, WEB_SERVER] };
+        if !ours.iter().any(|name| port.name.as_deref() == Some(name)) {
             report.warn(
                 format_args!("{path}.spec.ports[{index}]"),
-                format_args!("has no effect: only the ports {SUPERSERVER} and {WEB_SERVER} can be changed"),
+                format_args!("has no effect: only the ports {} can be changed", ours.join(" and ")),
             );
             continue;
         }

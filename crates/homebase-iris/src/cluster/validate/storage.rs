@@ -27,7 +27,7 @@ pub(super) enum Predefined<'a> {
     Claims(&'a StorageSpec),
     /// Each one a directory that goes with the pod.
     Ephemeral(&'a StorageSpec),
-    /// Only the first: a web gateway has no database.
+    /// Only the first: a web gateway has no database, and System Alerting and Monitoring no directories of ours.
     Gateway {
         /// Its settings.
         storage: &'a StorageSpec,
@@ -85,7 +85,7 @@ pub(super) fn validate_storage(
 }
 
 /// Whether a directory is a mount or inside of it.
-fn lies_under(directory: &str, mount: &str) -> bool {
+pub(super) fn lies_under(directory: &str, mount: &str) -> bool {
     directory
         .strip_prefix(mount.trim_end_matches('/'))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -23,13 +23,13 @@ pub(super) fn require_image(path: &str, image: &str, report: &mut Report) {
 
 /// A directory that goes into CPF, where some characters would end the value, and into a mount, where `:` would.
 pub(super) fn require_directory(path: &str, directory: &str, report: &mut Report) {
-    let ends_a_value = |c: char| c.is_whitespace() || c.is_control() || ",;=\"\\[]:".contains(c);
+    let ends_a_value = |c: char| c.is_whitespace() || c.is_control() || ",;=\"\\[]:#".contains(c);
     let absolute = directory.starts_with('/') && !directory.trim_matches('/').is_empty();
     let climbs = directory.split('/').any(|part| part == "..");
     if !absolute || climbs || directory.contains(ends_a_value) {
         report.invalid(
             path,
-            "not a directory that IRIS can use: begin with `/`, and use no blanks, no `..` and none of , ; = : \" \\ [ ]",
+            "not a directory that IRIS can use: begin with `/`, and use no blanks, no `..` and none of , ; = : \" \\ [ ] #",
         );
     } else if directory.len() > PATH_LENGTH {
         report.invalid(path, format!("must have {PATH_LENGTH} characters at most"));

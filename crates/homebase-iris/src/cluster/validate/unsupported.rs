@@ -2,24 +2,17 @@
 //! cluster for what it is not.
 
 use homebase_api::IrisClusterSpec;
-use homebase_api::iriscluster::Topology;
 
 use crate::report::Report;
 
 /// Refuses every part of the spec that is not built.
 pub(super) fn refuse_unsupported(spec: &IrisClusterSpec, report: &mut Report) {
-    let Topology { data, compute: _, arbiter: _, webgateway: _, sam, iam } = &spec.topology;
+    let data = &spec.topology.data;
     let mut refuse = |present: bool, path: &str| {
         if present {
             report.unsupported(path);
         }
     };
-    refuse(spec.tls.is_some(), "spec.tls");
-    refuse(sam.is_some(), "spec.topology.sam");
-    refuse(iam.is_some(), "spec.topology.iam");
-    refuse(data.shards.is_some(), "spec.topology.data.shards");
-    refuse(!data.iris_databases.is_empty(), "spec.topology.data.irisDatabases");
-    refuse(!data.iris_namespaces.is_empty(), "spec.topology.data.irisNamespaces");
     // Volumes bind to the zone that a pod first comes up in, and each member has one of its own: members that are
     // only spread would end up in each other's zones for good.
     refuse(data.mirrored && !data.node.preferred_zones.is_empty(), "spec.topology.data.preferredZones");

@@ -9,13 +9,14 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodSpec, Volume, VolumeM
 use super::storage::{Predefined, validate_storage};
 use crate::cluster::names::{
     CPF_DIRECTORY, CPF_VOLUME, CSP_DIRECTORY, CSP_TEMPLATE_DIRECTORY, CSP_TEMPLATE_VOLUME, CSP_VOLUME,
-    KEY_DIRECTORY, KEY_VOLUME, LOGIN_DIRECTORY, LOGIN_VOLUME, SIDECAR_VOLUME,
+    Connection, KEY_DIRECTORY, KEY_VOLUME, LOGIN_DIRECTORY, LOGIN_VOLUME, SIDECAR_VOLUME, TLS_COMMON_VOLUME,
+    TLS_DIRECTORY,
 };
 use crate::cluster::validated::Volumes;
 use crate::report::{Report, join};
 
 /// Names of volumes that the plan gives itself.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 15] = [
     "iris-data",
     "iris-wij",
     "iris-journal1",
@@ -26,11 +27,26 @@ const RESERVED: [&str; 10] = [
     CSP_TEMPLATE_VOLUME,
     LOGIN_VOLUME,
     SIDECAR_VOLUME,
+    TLS_COMMON_VOLUME,
+    Connection::Mirror.volume(),
+    Connection::Webgateway.volume(),
+    Connection::Superserver.volume(),
+    Connection::Ecp.volume(),
 ];
 
 /// Directories that are taken in every pod that has them.
-const TAKEN: [&str; 5] =
-    [CPF_DIRECTORY, KEY_DIRECTORY, CSP_DIRECTORY, CSP_TEMPLATE_DIRECTORY, LOGIN_DIRECTORY];
+const TAKEN: [&str; 10] = [
+    CPF_DIRECTORY,
+    KEY_DIRECTORY,
+    CSP_DIRECTORY,
+    CSP_TEMPLATE_DIRECTORY,
+    LOGIN_DIRECTORY,
+    TLS_DIRECTORY,
+    Connection::Mirror.directory(),
+    Connection::Webgateway.directory(),
+    Connection::Superserver.directory(),
+    Connection::Ecp.directory(),
+];
 
 /// Every volume and claim template of the cluster, whichever node uses it.
 pub(super) struct Library {

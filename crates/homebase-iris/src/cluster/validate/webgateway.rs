@@ -19,6 +19,9 @@ const MAX_ROUTES_BYTES: usize = 500_000;
 /// What a server takes in the section of a path, besides its name.
 const ROUTE_BYTES: usize = "Alternative_Server_999=1~~~~~~\n".len();
 
+/// What TLS takes in the profile of a server.
+const TLS_PROFILE_BYTES: usize = 300;
+
 /// A web gateway of its own.
 pub(super) fn validate_webgateway(
     gateway: &Webgateway,
@@ -121,10 +124,17 @@ fn validate_settings(path: &str, settings: &WebgatewaySettings, report: &mut Rep
 }
 
 /// Refuses more routes than fit a ConfigMap.
-pub(super) fn limit_routes(gateway: &validated::Webgateway, servers: usize, name: &str, report: &mut Report) {
+pub(super) fn limit_routes(
+    gateway: &validated::Webgateway,
+    servers: usize,
+    with_tls: bool,
+    name: &str,
+    report: &mut Report,
+) {
     let route = ROUTE_BYTES + name.len() + "-compute-999".len();
     // Two paths are ours.
-    let bytes = (gateway.gateway.paths.len() + 2) * servers * route;
+    let profile = if with_tls { TLS_PROFILE_BYTES } else { 0 };
+    let bytes = ((gateway.gateway.paths.len() + 2) * route + profile) * servers;
     if bytes > MAX_ROUTES_BYTES {
         report.invalid(
             "spec.topology.webgateway.applicationPaths",

@@ -37,9 +37,9 @@ fn the_apiserver_and_the_hub_are_told_apart_and_nothing_is_said_twice() {
             vec!["INVALID apiserver Rule spec.topology.data.mirrorMap \"primary\""],
         ),
         (
-            "{topology: {data: {image: iris, shards: 2}}}",
+            "{topology: {data: {image: iris, irisDatabases: [{name: A, directory: /a}, {name: B, directory: /a}]}}}",
             Outcome::Invalid,
-            vec!["INVALID hub Unsupported spec.topology.data.shards 2"],
+            vec!["INVALID hub Invalid spec.topology.data.irisDatabases[1].directory \"/a\""],
         ),
         (
             "{topology: {data: {image: iris, podTemplate: {spec: {resources: {limit: {cpu: 2}}}}}}}",

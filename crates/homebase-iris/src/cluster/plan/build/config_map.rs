@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::meta::build_meta;
 use super::webgateway::{backends, build_files, own_backend};
-use crate::cluster::cpf::{ComputeCpf, DataCpf, Mirror, compute_cpf, data_cpf};
-use crate::cluster::names::NodeSet;
+use crate::cluster::cpf::{Common, CpfTls, Mirror, compute_cpf, data_cpf};
+use crate::cluster::names::{Connection, NodeSet};
 use crate::cluster::observed::ConfigSource;
 use crate::cluster::validated::{Node, Sidecar, ValidatedCluster, Webgateway};
 
@@ -48,35 +48,34 @@ fn build_cpf(cluster: &ValidatedCluster, component: Component, node: &Node) -> B
         }
         ConfigSource::NotReferenced | ConfigSource::Missing => Vec::new(),
     };
+    let data_host = cluster.key.pod_host(&cluster.key.pod(cluster.first_data_set(), 0));
+    let common = Common {
+        directories: &node.volumes.directories,
+        data_host: &data_host,
+        sharded: cluster.data.shards.is_some(),
+        tls: CpfTls {
+            mirror: cluster.tls.has(Connection::Mirror),
+            superserver: cluster.tls.has(Connection::Superserver),
+            ecp: cluster.tls.has(Connection::Ecp),
+        },
+        databases: &cluster.data.databases,
+        namespaces: &cluster.data.namespaces,
+        password_hash: cluster.password_hash.as_deref(),
+        additions: &additions,
+    };
     let text = if component == Component::Compute {
-        build_compute_cpf(cluster, node, &additions)
+        compute_cpf(&common, cluster.mirror_map().is_some())
     } else {
-        build_data_cpf(cluster, node, &additions)
+        build_data_cpf(cluster, &common)
     };
     [(key, text)].into()
 }
 
-fn build_data_cpf(cluster: &ValidatedCluster, node: &Node, additions: &[&str]) -> String {
+fn build_data_cpf(cluster: &ValidatedCluster, common: &Common<'_>) -> String {
     let arbiter = cluster
         .arbiter
         .is_some()
         .then(|| cluster.key.pod_host(&cluster.key.pod(NodeSet::whole(Component::Arbiter), 0)));
-    data_cpf(&DataCpf {
-        dialect: cluster.data.dialect,
-        directories: &node.volumes.directories,
-        mirror: cluster.mirror_map().map(|map| Mirror { map, arbiter: arbiter.as_deref() }),
-        password_hash: cluster.password_hash.as_deref(),
-        additions,
-    })
-}
-
-fn build_compute_cpf(cluster: &ValidatedCluster, node: &Node, additions: &[&str]) -> String {
-    let mirrored = cluster.mirror_map().is_some();
-    compute_cpf(&ComputeCpf {
-        directories: &node.volumes.directories,
-        data_host: &cluster.key.pod_host(&cluster.key.pod(cluster.first_data_set(), 0)),
-        mirrored,
-        password_hash: cluster.password_hash.as_deref(),
-        additions,
-    })
+    let mirror = cluster.mirror_map().map(|map| Mirror { map, arbiter: arbiter.as_deref() });
+    data_cpf(common, cluster.data.dialect, mirror)
 }

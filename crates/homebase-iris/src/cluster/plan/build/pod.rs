@@ -9,8 +9,10 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::config_map::cpf_key;
+use super::iam::{self, build_iam_env};
 use super::meta::build_labels;
 use super::stateful_set::non_empty;
+use super::tls::{tls_mounts, tls_volumes};
 use super::webgateway::{add_files, add_sidecar, build_gateway};
 use super::zones::add_zones;
 use crate::cluster::names::{
@@ -68,9 +70,10 @@ fn build_pod(
         volumes.extend(config_map.map(|config_map| build_config_volume(CPF_VOLUME, config_map)));
     }
     volumes.extend(license(cluster, component).map(build_key_volume));
+    volumes.extend(tls_volumes(cluster, component, node.sidecar.is_some()).cloned());
     volumes.extend(node.volumes.referenced.iter().cloned());
     pod.volumes = (!volumes.is_empty()).then_some(volumes);
-    if component != Component::Arbiter {
+    if !matches!(component, Component::Arbiter | Component::Iam) {
         let security = pod.security_context.get_or_insert_default();
         security.fs_group = security.fs_group.or(Some(IRIS_GROUP));
     }
@@ -80,7 +83,7 @@ fn build_pod(
     }
     pod.containers = vec![build_container(cluster, component, node, config_map)];
     if let (Some(sidecar), Some(config_map)) = (&node.sidecar, config_map) {
-        add_sidecar(&mut pod, sidecar, config_map);
+        add_sidecar(cluster, &mut pod, sidecar, config_map);
     }
     pod
 }
@@ -92,7 +95,7 @@ fn gateway_of(cluster: &ValidatedCluster, component: Component) -> Option<&Gatew
 
 /// The Secret with the license: only IRIS needs one.
 fn license(cluster: &ValidatedCluster, component: Component) -> Option<&str> {
-    let is_iris = !matches!(component, Component::Arbiter | Component::Webgateway);
+    let is_iris = matches!(component, Component::Data | Component::Compute);
     is_iris.then_some(cluster.license_secret.as_deref()).flatten()
 }
 
@@ -115,7 +118,8 @@ fn build_container(
     CONTAINER.clone_into(&mut container.name);
     container.image = Some(node.image.clone());
     if let Some(gateway) = gateway_of(cluster, component) {
-        return build_gateway(container, gateway, &node.volumes);
+        let tls = tls_mounts(cluster, component);
+        return build_gateway(cluster, container, gateway, &node.volumes, tls);
     }
     let licensed = license(cluster, component).is_some();
     let mut args = Vec::new();
@@ -124,10 +128,12 @@ fn build_container(
     }
     args.extend(container.args.take().unwrap_or_default());
     container.args = (!args.is_empty()).then_some(args);
-    container.env = build_env(component, node, container.env.take());
+    container.env = build_env(cluster, component, node, container.env.take());
 
     let ports = match component {
         Component::Arbiter => vec![(ARBITER_AGENT, ARBITER_PORT)],
+        Component::Sam => vec![(WEB_SERVER, WEB_SERVER_PORT)],
+        Component::Iam => iam::PORTS.to_vec(),
         // The web server is that of the gateway then.
         _ if node.sidecar.is_some() => vec![(SUPERSERVER, SUPERSERVER_PORT)],
         _ => vec![(SUPERSERVER, SUPERSERVER_PORT), (WEB_SERVER, WEB_SERVER_PORT)],
@@ -142,24 +148,32 @@ fn build_container(
     if licensed {
         mounts.push(build_mount(KEY_VOLUME, KEY_DIRECTORY));
     }
+    mounts.extend(tls_mounts(cluster, component));
     mounts.extend(node.volumes.mounts.iter().cloned());
     container.volume_mounts = (!mounts.is_empty()).then_some(mounts);
     container
 }
 
 /// Ours first; a variable of the user's with the same name replaces ours, as the last one does in a pod.
-fn build_env(component: Component, node: &Node, users: Option<Vec<EnvVar>>) -> Option<Vec<EnvVar>> {
+fn build_env(
+    cluster: &ValidatedCluster,
+    component: Component,
+    node: &Node,
+    users: Option<Vec<EnvVar>>,
+) -> Option<Vec<EnvVar>> {
     let users = users.unwrap_or_default();
+    let data = || ("ISC_DATA_DIRECTORY", node.volumes.directories.isc_data_directory());
+    let ours = match component {
+        Component::Arbiter => Vec::new(),
+        Component::Iam => return Some(build_iam_env(cluster, users)),
+        // Its manager is an IRIS, which knows by itself how it is configured.
+        Component::Sam => vec![data()],
+        _ => vec![("ISC_CPF_MERGE_FILE", format!("{CPF_DIRECTORY}/{}", cpf_key(component))), data()],
+    };
     let mut env = Vec::new();
-    if component != Component::Arbiter {
-        let merge_file = format!("{CPF_DIRECTORY}/{}", cpf_key(component));
-        for (name, value) in [
-            ("ISC_CPF_MERGE_FILE", merge_file),
-            ("ISC_DATA_DIRECTORY", node.volumes.directories.isc_data_directory()),
-        ] {
-            if users.iter().all(|variable| variable.name != name) {
-                env.push(EnvVar { name: name.to_owned(), value: Some(value), value_from: None });
-            }
+    for (name, value) in ours {
+        if users.iter().all(|variable| variable.name != name) {
+            env.push(EnvVar { name: name.to_owned(), value: Some(value), value_from: None });
         }
     }
     env.extend(users);

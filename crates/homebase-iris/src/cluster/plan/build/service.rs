@@ -1,15 +1,18 @@
 //! Builds the Services of a cluster. Must not select more than the pods that serve.
 
+use std::collections::BTreeMap;
+
 use homebase_api::iriscluster::MirrorRole;
 use homebase_api::labels::{self, Component};
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::iam;
 use super::meta::{FIRST_SHARD, build_meta, map};
 use crate::cluster::names::{
-    ClusterName, GATEWAY_PORT, HEADLESS_SERVICE, NodeSet, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER,
-    WEB_SERVER_PORT,
+    ClusterName, Connection, GATEWAY_PORT, GATEWAY_TLS_PORT, HEADLESS_SERVICE, NodeSet, SAM_PORT,
+    SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT, WEB_SERVER_TLS,
 };
 use crate::cluster::validated::ValidatedCluster;
 
@@ -58,8 +61,12 @@ pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
         selector.insert(labels::MIRROR_ROLE.to_owned(), MirrorRole::Primary.as_str().to_owned());
     }
     let changes = cluster.service.spec.ports.as_deref().unwrap_or_default();
-    let web = if cluster.data.node.sidecar.is_some() { GATEWAY_PORT } else { WEB_SERVER_PORT };
-    let ports = [(SUPERSERVER, SUPERSERVER_PORT), (WEB_SERVER, web)];
+    let mut ports = vec![(SUPERSERVER, SUPERSERVER_PORT)];
+    if cluster.data.node.sidecar.is_some() {
+        ports.extend(gateway_ports(cluster));
+    } else {
+        ports.push((WEB_SERVER, WEB_SERVER_PORT));
+    }
     let mut spec = cluster.service.spec.clone();
     spec.type_ = spec.type_.or_else(|| Some("ClusterIP".to_owned()));
     spec.selector = Some(selector);
@@ -67,13 +74,54 @@ pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
     Service { metadata, spec: Some(spec), ..Service::default() }
 }
 
+/// The ports of a web gateway.
+fn gateway_ports(cluster: &ValidatedCluster) -> Vec<(&'static str, u16)> {
+    let mut ports = vec![(WEB_SERVER, GATEWAY_PORT)];
+    if cluster.tls.has(Connection::Webgateway) {
+        ports.push((WEB_SERVER_TLS, GATEWAY_TLS_PORT));
+    }
+    ports
+}
+
+/// The Services of node groups that have one of their own.
+pub(crate) fn build_group_services(cluster: &ValidatedCluster) -> Vec<Service> {
+    let gateway = cluster.webgateway.as_ref().map(|_| build_gateway_service(cluster));
+    let sam =
+        cluster.sam.as_ref().map(|_| build_group_service(cluster, Component::Sam, &[(WEB_SERVER, SAM_PORT)]));
+    let iam = cluster.iam.as_ref().map(|_| build_group_service(cluster, Component::Iam, &iam::PORTS));
+    gateway.into_iter().chain(sam).chain(iam).collect()
+}
+
+/// A Service of which `serviceTemplate` says nothing: that is for those that serve applications.
+fn build_group_service(cluster: &ValidatedCluster, component: Component, ports: &[(&str, u16)]) -> Service {
+    let name = cluster.key.group_service(component);
+    Service {
+        metadata: build_meta(cluster, NodeSet::whole(component), name),
+        spec: Some(ServiceSpec {
+            type_: Some("ClusterIP".to_owned()),
+            selector: Some(build_group_selector(cluster, component)),
+            ports: Some(ports.iter().map(|(name, port)| build_port(name, *port, &[])).collect()),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+fn build_group_selector(cluster: &ValidatedCluster, component: Component) -> BTreeMap<String, String> {
+    map([
+        (labels::KIND, labels::KIND_IRIS_CLUSTER),
+        (labels::NAME, &cluster.key.name),
+        (labels::COMPONENT, component.as_str()),
+    ])
+}
+
 /// The Service `NAME-webgateway`.
 ///
 /// `serviceTemplate` is for both Services, but for what only one of them can have: addresses and node ports go to
 /// the Service `NAME`.
-pub(crate) fn build_gateway_service(cluster: &ValidatedCluster) -> Service {
-    let mut metadata =
-        build_meta(cluster, NodeSet::whole(Component::Webgateway), cluster.key.gateway_service());
+fn build_gateway_service(cluster: &ValidatedCluster) -> Service {
+    let component = Component::Webgateway;
+    let mut metadata = build_meta(cluster, NodeSet::whole(component), cluster.key.group_service(component));
     let annotations = &cluster.service.annotations;
     metadata.annotations = (!annotations.is_empty()).then(|| annotations.clone());
     let users = cluster.service.spec.clone();
@@ -86,12 +134,10 @@ pub(crate) fn build_gateway_service(cluster: &ValidatedCluster) -> Service {
     let is_headless = users.cluster_ip.as_deref() == Some("None");
     let spec = ServiceSpec {
         type_: users.type_.clone().or_else(|| Some("ClusterIP".to_owned())),
-        selector: Some(map([
-            (labels::KIND, labels::KIND_IRIS_CLUSTER),
-            (labels::NAME, &cluster.key.name),
-            (labels::COMPONENT, Component::Webgateway.as_str()),
-        ])),
-        ports: Some(vec![build_port(WEB_SERVER, GATEWAY_PORT, &changes)]),
+        selector: Some(build_group_selector(cluster, component)),
+        ports: Some(
+            gateway_ports(cluster).into_iter().map(|(name, port)| build_port(name, port, &changes)).collect(),
+        ),
         cluster_ip: users.cluster_ip.clone().filter(|_| is_headless),
         cluster_ips: None,
         load_balancer_ip: None,

@@ -15,10 +15,12 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::pod::{build_config_volume, build_empty_dirs, build_mount, build_port};
-use crate::cluster::csp::{CspIni, LOGIN, Server, csp_conf, csp_ini};
+use super::tls::sidecar_tls_mounts;
+use crate::cluster::csp::{CspIni, LOGIN, Server, csp_conf, csp_ini, tls_port};
 use crate::cluster::names::{
-    CSP_CONF, CSP_DIRECTORY, CSP_INI, CSP_TEMPLATE_DIRECTORY, CSP_TEMPLATE_VOLUME, CSP_VOLUME, GATEWAY_PORT,
-    LOGIN_CONTAINER, LOGIN_DIRECTORY, LOGIN_VOLUME, NodeSet, SIDECAR, WEB_SERVER, WEB_SERVER_PORT,
+    CSP_CONF, CSP_DIRECTORY, CSP_INI, CSP_TEMPLATE_DIRECTORY, CSP_TEMPLATE_VOLUME, CSP_VOLUME, Connection,
+    GATEWAY_PORT, LOGIN_CONTAINER, LOGIN_DIRECTORY, LOGIN_VOLUME, NodeSet, SIDECAR, WEB_SERVER,
+    WEB_SERVER_PORT, WEB_SERVER_TLS,
 };
 use crate::cluster::observed::ConfigSource;
 use crate::cluster::validated::{Gateway, Sidecar, ValidatedCluster, Volumes};
@@ -45,7 +47,14 @@ pub(crate) fn backends(cluster: &ValidatedCluster) -> Vec<Server> {
 /// The IRIS instance that a sidecar uses: that of its own pod, so that what it says of a mirror member is true of it.
 /// The name is that of the profile in a gateway as it is installed.
 pub(crate) fn own_backend() -> [Server; 1] {
-    [Server { name: "LOCAL".to_owned(), host: "127.0.0.1".to_owned() }]
+    [Server { name: "LOCAL".to_owned(), host: OWN_HOST.to_owned() }]
+}
+
+/// The address of the IRIS in the same pod.
+const OWN_HOST: &str = "127.0.0.1";
+
+fn is_beside_iris(servers: &[Server]) -> bool {
+    servers.iter().all(|server| server.host == OWN_HOST)
 }
 
 /// How web gateways of their own use their servers, where the spec does not say it.
@@ -73,19 +82,34 @@ pub(crate) fn build_files(
         alternative: gateway.alternative.unwrap_or_else(|| default_use(cluster)),
         paths: &gateway.paths,
         login: gateway.login_secret.is_some(),
+        // Beside IRIS it has no way to go.
+        tls: !is_beside_iris(servers) && cluster.tls.has(Connection::Superserver),
         additions: &additions,
     });
-    let conf = found(CSP_CONF).map_or_else(|| csp_conf(gateway.type_, &gateway.paths), ToOwned::to_owned);
+    let tls = cluster.tls.has(Connection::Webgateway);
+    let conf =
+        found(CSP_CONF).map_or_else(|| csp_conf(gateway.type_, &gateway.paths, tls), ToOwned::to_owned);
     [(CSP_INI.to_owned(), ini), (CSP_CONF.to_owned(), conf)]
 }
 
-/// Makes a container the gateway's: ports, environment, files. `container` has the user's part already.
-pub(crate) fn build_gateway(mut container: Container, gateway: &Gateway, volumes: &Volumes) -> Container {
+/// Makes a container the gateway's: ports, environment, files. `container` has the user's part already, `tls` are its
+/// certificates.
+pub(crate) fn build_gateway(
+    cluster: &ValidatedCluster,
+    mut container: Container,
+    gateway: &Gateway,
+    volumes: &Volumes,
+    tls: Vec<VolumeMount>,
+) -> Container {
     let port = match gateway.type_ {
         WebgatewayType::Apache | WebgatewayType::Nginx => GATEWAY_PORT,
         WebgatewayType::ApacheLockeddown => WEB_SERVER_PORT,
     };
-    container.ports = Some(vec![build_port(WEB_SERVER, port)]);
+    let mut ports = vec![build_port(WEB_SERVER, port)];
+    if cluster.tls.has(Connection::Webgateway) {
+        ports.push(build_port(WEB_SERVER_TLS, tls_port(gateway.type_)));
+    }
+    container.ports = Some(ports);
 
     let users = container.env.take().unwrap_or_default();
     let ours = [
@@ -101,13 +125,19 @@ pub(crate) fn build_gateway(mut container: Container, gateway: &Gateway, volumes
     let mut mounts: Vec<VolumeMount> =
         volumes.predefined.iter().map(|volume| build_mount(volume.name, &volume.mount_path)).collect();
     mounts.push(build_mount(CSP_VOLUME, CSP_DIRECTORY));
+    mounts.extend(tls);
     mounts.extend(volumes.mounts.iter().cloned());
     container.volume_mounts = Some(mounts);
     container
 }
 
 /// Adds a gateway beside IRIS to a pod.
-pub(crate) fn add_sidecar(pod: &mut PodSpec, sidecar: &Sidecar, config_map: &ConfigMap) {
+pub(crate) fn add_sidecar(
+    cluster: &ValidatedCluster,
+    pod: &mut PodSpec,
+    sidecar: &Sidecar,
+    config_map: &ConfigMap,
+) {
     let Sidecar { image, container, gateway, volumes } = sidecar;
     let all = pod.volumes.get_or_insert_default();
     all.extend(build_empty_dirs(volumes));
@@ -119,7 +149,8 @@ pub(crate) fn add_sidecar(pod: &mut PodSpec, sidecar: &Sidecar, config_map: &Con
     }
     add_files(pod, image, container, gateway, config_map);
     let container = Container { name: SIDECAR.to_owned(), image: Some(image.clone()), ..container.clone() };
-    pod.containers.push(build_gateway(container, gateway, volumes));
+    let tls = sidecar_tls_mounts(cluster);
+    pod.containers.push(build_gateway(cluster, container, gateway, volumes, tls));
 }
 
 /// Adds the files of a gateway to its pod, and what fills in the login.
