@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 async fn play(
     arguments: &Arguments,
     binary: PathBuf,
-    samples: &Path,
+    samples: &[PathBuf],
     directory: &Path,
     ready: &AtomicBool,
 ) -> Result<()> {
@@ -97,8 +97,10 @@ async fn play(
         fleet.register().await?;
         fleet.wait_clusters(CLUSTERS_READY).await?;
         step.done();
-        let step =
-            Step::start(format!("applying {} to both and waiting until they are Ready", samples.display()));
+        let step = Step::start(format!(
+            "applying {} to both and waiting until they are Ready",
+            SAMPLES.join(" and ")
+        ));
         fleet.apply(samples).await?;
         fleet.wait_resources(RESOURCES_READY).await?;
         step.done();
@@ -136,19 +138,17 @@ async fn interrupted() -> Result<()> {
     Ok(())
 }
 
-/// The directory of the samples, which must hold some.
-fn samples() -> Result<PathBuf> {
+/// The samples that are shown: one of each kind. All of them are more than a machine should have to bear.
+const SAMPLES: [&str; 2] = ["iris.yaml", "iriscluster-mirrored.yaml"];
+
+/// The files of the samples, which must be there.
+fn samples() -> Result<Vec<PathBuf>> {
     let directory = homebase_testkit::workspace_root().join("deploy/samples");
-    let is_sample =
-        |entry: fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "yaml");
-    let found = fs::read_dir(&directory)
-        .with_context(|| format!("cannot list {}", directory.display()))?
-        .filter_map(Result::ok)
-        .any(is_sample);
-    if !found {
-        bail!("{} holds no sample", directory.display());
+    let files: Vec<_> = SAMPLES.iter().map(|name| directory.join(name)).collect();
+    match files.iter().find(|file| !file.is_file()) {
+        Some(missing) => bail!("{} is not there", missing.display()),
+        None => Ok(files),
     }
-    Ok(directory)
 }
 
 /// Two demos at a time would remove each other's files.

@@ -13,6 +13,7 @@ mod objects;
 mod order;
 mod refusal;
 mod removal;
+mod samples;
 mod shards;
 mod shared;
 mod takeover;

@@ -97,13 +97,14 @@ impl Fleet {
         wait_ready(&self.home, &clusters, Some(self.work.len()), bound).await
     }
 
-    pub(crate) async fn apply(&self, samples: &Path) -> Result<()> {
-        let samples = samples.to_string_lossy();
-        for plane in &self.work {
+    pub(crate) async fn apply(&self, samples: &[PathBuf]) -> Result<()> {
+        for (plane, sample) in
+            self.work.iter().flat_map(|plane| samples.iter().map(move |file| (plane, file)))
+        {
             plane
-                .kubectl_ok(&["apply", "--server-side", "-f", &samples])
+                .kubectl_ok(&["apply", "--server-side", "-f", &sample.to_string_lossy()])
                 .await
-                .with_context(|| format!("cannot apply the samples to {}", plane.name()))?;
+                .with_context(|| format!("cannot apply {} to {}", sample.display(), plane.name()))?;
         }
         Ok(())
     }
