@@ -9,6 +9,7 @@
 //! key by key, since no manual says what a gateway makes of a section that is there twice, and the locked-down image
 //! serves TLS on a port of ours.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use homebase_api::iriscluster::{AlternativeServers, WebgatewayType};
@@ -197,22 +198,40 @@ fn is_comment(line: &str) -> bool {
     line.starts_with([';', '#'])
 }
 
-/// Sections in the order in which they came up.
+/// Items by name in the order in which they came up. Names differ by more than case.
+///
+/// A gateway knows a thousand servers by name, and each in every path: to look through all of them would take longer
+/// than all the rest of a plan.
+struct Ordered<T> {
+    items: Vec<(String, T)>,
+    places: HashMap<String, usize>,
+}
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), places: HashMap::new() }
+    }
+}
+
+impl<T: Default> Ordered<T> {
+    /// The item of this name, which is made if there is none.
+    fn entry(&mut self, name: &str) -> &mut T {
+        let items = &mut self.items;
+        let place = *self.places.entry(name.to_ascii_lowercase()).or_insert_with(|| {
+            items.push((name.to_owned(), T::default()));
+            items.len() - 1
+        });
+        &mut self.items[place].1
+    }
+}
+
+/// Sections with their keys.
 #[derive(Default)]
-struct Sections(Vec<(String, Vec<(String, String)>)>);
+struct Sections(Ordered<Ordered<String>>);
 
 impl Sections {
     fn set(&mut self, section: &str, key: &str, value: &str) {
-        let found = self.0.iter().position(|(name, _)| name.eq_ignore_ascii_case(section));
-        let index = found.unwrap_or_else(|| {
-            self.0.push((section.to_owned(), Vec::new()));
-            self.0.len() - 1
-        });
-        let keys = &mut self.0[index].1;
-        match keys.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(key)) {
-            Some((_, old)) => value.clone_into(old),
-            None => keys.push((key.to_owned(), value.to_owned())),
-        }
+        value.clone_into(self.0.entry(section).entry(key));
     }
 
     fn merge(&mut self, text: &str) {
@@ -228,12 +247,12 @@ impl Sections {
 
     fn text(&self) -> String {
         let mut text = String::new();
-        for (name, keys) in &self.0 {
+        for (name, keys) in &self.0.items {
             if !text.is_empty() {
                 text.push('\n');
             }
             add(&mut text, format_args!("[{name}]"));
-            for (key, value) in keys {
+            for (key, value) in &keys.items {
                 add(&mut text, format_args!("{key}={value}"));
             }
         }

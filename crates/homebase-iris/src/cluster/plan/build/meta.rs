@@ -32,6 +32,9 @@ pub(crate) fn build_selector(cluster: &ValidatedCluster, set: NodeSet) -> BTreeM
 }
 
 /// The labels of every child that belongs to a StatefulSet.
+///
+/// Where one StatefulSet holds all shards its pods have one template, and so all of them the first shard: they serve
+/// alike, and the Service that selects it leads to any of them.
 pub(crate) fn build_labels(cluster: &ValidatedCluster, set: NodeSet) -> BTreeMap<String, String> {
     let mut all = build_selector(cluster, set);
     all.insert(labels::MANAGED_BY.to_owned(), labels::MANAGED_BY_HOMEBASE.to_owned());
