@@ -126,7 +126,9 @@ fn validate_data(data: &Data, defaults: &Defaults<'_>, report: &mut Report) -> v
     );
     node.sidecar = webgateway::validate_sidecar(path, data.webgateway.as_ref(), false, defaults, report);
     let shards = data.shards.and_then(|shards| usize::try_from(shards).ok());
-    validated::Data { node, dialect: dialect(&data.node, path, report), mirror, shards }
+    // Not each once: two members may belong in one zone.
+    let member_zones = if mirror.is_some() { data.node.preferred_zones.clone() } else { Vec::new() };
+    validated::Data { node, dialect: dialect(&data.node, path, report), mirror, shards, member_zones }
 }
 
 fn validate_compute(compute: &Compute, defaults: &Defaults<'_>, report: &mut Report) -> validated::Compute {

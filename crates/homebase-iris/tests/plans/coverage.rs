@@ -92,12 +92,9 @@ fn every_part_that_is_not_built_is_refused_by_name() {
         ("/topology/data/shards", 1.into()),
         ("/topology/data/irisDatabases", serde_json::json!([{ "name": "A" }])),
         ("/topology/data/irisNamespaces", serde_json::json!([{ "name": "A" }])),
-        ("/topology/data/preferredZones", serde_json::json!(["a"])),
     ];
     for (pointer, value) in cases {
         let mut spec = minimal();
-        // Only the members of a mirror have zones of their own.
-        spec["topology"]["data"]["mirrored"] = pointer.ends_with("preferredZones").into();
         let (parent, field) = pointer.rsplit_once('/').unwrap();
         spec.pointer_mut(parent).unwrap()[field] = value;
         let spec: IrisClusterSpec = serde_json::from_value(spec).unwrap();

@@ -126,8 +126,13 @@ fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
         }
         for (ordinal, role) in roles.into_iter().enumerate() {
             let Some(mirror_role) = role else { continue };
-            let pod = ObservedPod { uid: format!("p{ordinal}"), resource_version: "1".into(), mirror_role };
-            found.data_pods.insert(format!("demo-data-0-{ordinal}"), pod);
+            let pod = ObservedPod {
+                uid: format!("p{ordinal}"),
+                resource_version: "1".into(),
+                mirror_role,
+                ..ObservedPod::default()
+            };
+            found.pods.insert(format!("demo-data-0-{ordinal}"), pod);
         }
         (cluster, found)
     })
@@ -306,11 +311,11 @@ proptest! {
     #[test]
     fn never_two_primaries_by_label((cluster, found) in scene()) {
         let plan = make(&cluster, &found);
-        let before = found.data_pods.values().filter(|pod| pod.mirror_role.is_some()).count();
+        let before = found.pods.values().filter(|pod| pod.mirror_role.is_some()).count();
         let added = plan.mirror_labels.iter().filter(|label| label.role.as_str() == "primary").count();
         prop_assert!(added == 0 || (added == 1 && before == 0), "{} and {}", before, added);
         for label in &plan.mirror_labels {
-            prop_assert_eq!(&found.data_pods[&label.pod].mirror_role, &None);
+            prop_assert_eq!(&found.pods[&label.pod].mirror_role, &None);
         }
     }
 

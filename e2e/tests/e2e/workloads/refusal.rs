@@ -14,7 +14,6 @@ fn unsupported() -> Vec<(&'static str, Value)> {
         ("spec.topology.data.shards", json!(2)),
         ("spec.topology.data.irisDatabases", json!([{"name": "app"}])),
         ("spec.topology.data.irisNamespaces", json!([{"name": "APP", "globals": "app"}])),
-        ("spec.topology.data.preferredZones", json!(["boston", "chicago"])),
     ]
 }
 
@@ -26,8 +25,6 @@ fn cluster(field: &str, value: Value) -> Value {
     let (parent, last) = group.rsplit_once('.').unwrap();
     let parent = format!("/{}", parent.replace('.', "/"));
     cluster.pointer_mut(&parent).unwrap()[last] = value;
-    // Only the members of a mirror have zones of their own.
-    cluster["spec"]["topology"]["data"]["mirrored"] = field.ends_with("preferredZones").into();
     cluster
 }
 

@@ -20,7 +20,4 @@ pub(super) fn refuse_unsupported(spec: &IrisClusterSpec, report: &mut Report) {
     refuse(data.shards.is_some(), "spec.topology.data.shards");
     refuse(!data.iris_databases.is_empty(), "spec.topology.data.irisDatabases");
     refuse(!data.iris_namespaces.is_empty(), "spec.topology.data.irisNamespaces");
-    // Volumes bind to the zone that a pod first comes up in, and each member has one of its own: members that are
-    // only spread would end up in each other's zones for good.
-    refuse(data.mirrored && !data.node.preferred_zones.is_empty(), "spec.topology.data.preferredZones");
 }
