@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homebase_api::{IrisCluster, IrisClusterSpec, labels};
 use homebase_iris::cluster::{
-    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet, Plan, Prepared,
-    events, plan, status, validate,
+    ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
+    ObservedStatefulSet, Placement, Plan, Prepared, Unread, events, plan, status, validate,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -21,7 +21,8 @@ fn node() -> impl Strategy<Value = Value> {
     let label = prop::sample::select(vec!["team", "intersystems.com/name", "intersystems.com/shard"]);
     let strategy = prop::sample::select(vec![json!(null), json!({ "type": "OnDelete" }), json!({})]);
     let image = prop::sample::select(vec!["iris:2025.1", "iris:2021.2", "r:5000/iris@sha256:0"]);
-    (image, label, strategy, any::<bool>()).prop_map(|(image, label, strategy, unknown)| {
+    let zones = prop::sample::select(vec![json!(null), json!(["a"]), json!(["a", "b", "a"])]);
+    (image, label, strategy, zones, any::<bool>()).prop_map(|(image, label, strategy, zones, unknown)| {
         let mut labels = json!({});
         labels[label] = json!("users");
         let mut spec = json!({ "env": [{ "name": "A", "value": "1" }, { "name": "A" }] });
@@ -31,6 +32,7 @@ fn node() -> impl Strategy<Value = Value> {
         json!({
             "image": image,
             "updateStrategy": strategy,
+            "preferredZones": zones,
             "podTemplate": { "metadata": { "labels": labels }, "spec": spec },
         })
     })
@@ -306,6 +308,15 @@ proptest! {
         prop_assert_eq!(Some(&again), cluster.status.as_ref());
         let ready = again.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
         prop_assert_eq!(ready.status.as_str(), "True");
+    }
+
+    #[test]
+    fn no_object_depends_on_who_places_pods_and_what_is_seen_of_it((cluster, found) in scene()) {
+        // Or the arrival of the policy, or of a right, would restart pods.
+        let here = Dereferenced { placement: Placement::InPlace, ..found.clone() };
+        let placement = Placement::Missing(NoPlacement::Unserved);
+        let gone = Dereferenced { placement, zones: NodeZones::Unread(Unread::Forbidden), ..found };
+        prop_assert_eq!(make(&cluster, &here), make(&cluster, &gone));
     }
 
     #[test]

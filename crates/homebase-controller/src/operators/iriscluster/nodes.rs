@@ -140,9 +140,8 @@ impl Nodes {
         let mut known = self.known();
         let is_news = match &*known {
             Known::Pending => true,
-            Known::Unread(before) => {
-                *before != why && why != Unread::Failed(Category::ResponseTimeout.as_str())
-            }
+            // Not each other word for a failure that goes on.
+            Known::Unread(before) => why == Unread::Forbidden && *before != why,
             Known::Zones(_) => why == Unread::Forbidden,
             Known::Idle => false,
         };

@@ -20,13 +20,14 @@ mod judge;
 mod keep;
 
 /// How long a mirror waits for its policy before it is built without: an apiserver answers within milliseconds, and has
-/// the policy in force within [`EFFECT`].
-const PATIENCE: Duration = Duration::from_secs(10);
+/// the policy in force within [`EFFECT`]. So there is time for some tries: a member that comes up in a wrong zone stays
+/// there.
+const PATIENCE: Duration = Duration::from_secs(12);
 /// How long an apiserver takes to act on a policy that was written: it reads them anew every second. Each replica of it
 /// does so for itself.
 const EFFECT: Duration = Duration::from_secs(3);
 /// Between two tries of what failed.
-const RETRY: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(3);
 /// Between two questions whether a cluster serves the API by now: an upgrade takes minutes.
 const REDISCOVER: Duration = Duration::from_secs(300);
 
@@ -77,6 +78,20 @@ impl Placer {
         }
     }
 
+    /// Takes note of how it stands; true when that is news. Another word for a failure that goes on is none.
+    fn settle(&self, placement: Placement) -> bool {
+        let fails = |placement: &Placement| matches!(placement, Placement::Missing(NoPlacement::Failed(_)));
+        let mut state = self.state();
+        if let State::Settled(before) = &*state
+            && (*before == placement || (fails(before) && fails(&placement)))
+        {
+            return false;
+        }
+        tracing::info!(standing = ?placement, policy = POLICY, "placement of mirror members");
+        *state = State::Settled(placement);
+        true
+    }
+
     /// The task that keeps it once somebody asks; `wake` is called when it stands otherwise than before.
     pub(super) fn watch(
         &self,
@@ -117,7 +132,7 @@ impl Keeper {
                     REDISCOVER
                 }
                 Err(error) => {
-                    self.settle(Placement::Missing(no_placement(error.category())));
+                    self.failed(error.category());
                     RETRY
                 }
             };
@@ -132,37 +147,56 @@ impl Keeper {
     async fn end_patience(&self) {
         tokio::time::sleep(PATIENCE).await;
         if *self.placer.state() == State::Pending {
-            self.settle(Placement::Missing(no_placement(Category::ResponseTimeout)));
+            self.settle(Placement::Missing(NoPlacement::Failed(Category::ResponseTimeout.as_str())));
+        }
+    }
+
+    /// Takes note of a try that failed. Only a refusal ends the patience of who waits: the next try may do.
+    fn failed(&self, category: Category) {
+        if category == Category::Forbidden {
+            self.settle(Placement::Missing(NoPlacement::Forbidden));
+        } else if *self.placer.state() != State::Pending {
+            self.settle(Placement::Missing(NoPlacement::Failed(category.as_str())));
         }
     }
 
     fn settle(&self, placement: Placement) {
-        let settled = State::Settled(placement);
-        let mut state = self.placer.state();
-        if *state != settled {
-            tracing::info!(standing = ?settled, policy = POLICY, "placement of mirror members");
-            *state = settled;
-            drop(state);
+        if self.placer.settle(placement) {
             (self.wake)();
         }
     }
 }
 
-fn no_placement(category: Category) -> NoPlacement {
-    match category {
-        Category::Forbidden => NoPlacement::Forbidden,
-        other => NoPlacement::Failed(other.as_str()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    //! The table of rights names what is kept here.
+    //! The table of rights names what is kept here, and what is news of it.
 
+    use homebase_core::Namespaces;
+    use homebase_iris::cluster::{NoPlacement, Placement};
     use homebase_kube::permissions::{NEEDS, Target};
     use homebase_kube::policy::PolicyVersion;
 
-    use super::POLICY;
+    use super::{POLICY, Placer};
+
+    #[test]
+    fn who_asks_waits_until_it_stands_and_hears_of_changes_only() {
+        let placer = Placer::new(&Namespaces::All);
+        assert_eq!((placer.get(), placer.get()), (None, None));
+        let failed = |word| Placement::Missing(NoPlacement::Failed(word));
+        for (placement, is_news) in [
+            (Placement::InPlace, true),
+            (Placement::InPlace, false),
+            (failed("ServerError"), true),
+            (failed("ConnectionLost"), false),
+            (Placement::Missing(NoPlacement::Forbidden), true),
+            (Placement::InPlace, true),
+        ] {
+            assert_eq!(placer.settle(placement.clone()), is_news, "{placement:?}");
+        }
+        assert_eq!(placer.get(), Some(Placement::InPlace));
+        let restricted = Placer::new(&Namespaces::Only(["a".parse().unwrap()].into()));
+        assert_eq!(restricted.get(), Some(Placement::Missing(NoPlacement::Restricted)));
+    }
 
     #[test]
     fn the_table_of_rights_names_the_policy_and_no_other() {

@@ -177,9 +177,10 @@ fn unplaced(why: &NoPlacement) -> String {
         NoPlacement::Restricted => {
             "the registration is restricted to namespaces, and its policy would be in none".to_owned()
         }
-        NoPlacement::Foreign => {
-            format!("a MutatingAdmissionPolicy or its binding {POLICY} is not ours: rename or delete it")
-        }
+        NoPlacement::Foreign => format!(
+            "a MutatingAdmissionPolicy or its binding {POLICY} is not ours and says something else: delete it, or apply \
+             deploy/policies/mirror-zones.yaml of this version"
+        ),
         NoPlacement::OtherHub(hub) => format!("another hub ({hub}) keeps the policy {POLICY}"),
         NoPlacement::Failed(word) => format!("the policy {POLICY} could not be installed yet ({word})"),
     };

@@ -69,7 +69,7 @@ fn a_failure_is_told_once_and_forgets_no_zone_but_for_a_lost_right() {
     nodes.start();
     let woken = played(&nodes, |feed| {
         feed.failure(Category::ServerError, "");
-        feed.failure(Category::ServerError, "");
+        feed.failure(Category::ConnectionLost, "");
     });
     assert_eq!(woken, [Concerned::All]);
     assert_eq!(zones(&nodes), Some(NodeZones::Unread(Unread::Failed("ServerError"))));

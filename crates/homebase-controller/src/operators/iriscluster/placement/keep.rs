@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::super::nodes::FORBIDDEN_PAUSE;
 use super::judge::{Verdict, judge};
-use super::{EFFECT, Keeper, RETRY, no_placement};
+use super::{EFFECT, Keeper, RETRY};
 use crate::reconcile::Engagement;
 use crate::watching::until_ready;
 
@@ -125,7 +125,7 @@ impl Keeper {
         let found = seen.found().clone();
         if found.iter().any(|found| matches!(found, Found::Unknown)) {
             if let Some(category) = failure {
-                self.settle(Placement::Missing(no_placement(category)));
+                self.failed(category);
             }
             return Next::Change;
         }
@@ -147,7 +147,7 @@ impl Keeper {
                 }
                 Verdict::Apply => match self.apply(wanted, found).await {
                     Ok(()) => applied = true,
-                    Err(error) => return self.failed(&error),
+                    Err(error) => return self.not_applied(&error),
                 },
             }
         }
@@ -159,14 +159,14 @@ impl Keeper {
         Next::Change
     }
 
-    fn failed(&self, error: &PolicyError) -> Next {
+    fn not_applied(&self, error: &PolicyError) -> Next {
         let category = error.category();
         tracing::warn!(category = category.as_str(), error = %homebase_core::Chain(error), "placement policy not applied");
         match category {
             // Somebody else was faster: news of it is on its way.
             Category::Conflict => return Next::Retry(RETRY),
             Category::NotFound => return Next::End,
-            _ => self.settle(Placement::Missing(no_placement(category))),
+            _ => self.failed(category),
         }
         Next::Retry(if category == Category::Forbidden { FORBIDDEN_PAUSE } else { RETRY })
     }
