@@ -1,7 +1,7 @@
 //! Mirror members each in a zone of its own, placed by the work cluster itself: also while no hub runs, and whatever
 //! somebody does to the policy. It must not test other node groups than those of a whole topology.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homebase_testkit::{AuditMark, ControlPlane, workspace_root};
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -94,8 +94,13 @@ async fn each_member_runs_in_its_zone_and_comes_back_there_while_no_hub_runs() {
     let mut case = Case::on(fleet, "placed").await;
     // Nobody has asked for it yet.
     assert!(policy(&case, KINDS[0]).await.is_err());
-    case.apply(CLUSTER, "iris", &topology(8)).await;
+    let start = Instant::now();
+    case.apply(CLUSTER, "iris", &topology(128)).await;
     case.until_ready(CLUSTER, "iris").await;
+    println!(
+        "MEASURED apply to Ready, 3 members in 3 zones, 128 compute in a fourth: {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
     assert_placed(&case).await;
     until_topology(&case, SOON, "AsPlanned", "every pod with zones runs where it belongs").await;
     let told = case.get(CLUSTER, "iris").await.unwrap();
@@ -103,6 +108,8 @@ async fn each_member_runs_in_its_zone_and_comes_back_there_while_no_hub_runs() {
     assert_eq!(zones("data"), json!(["boston", "chicago", "seattle"]));
     assert_eq!([zones("compute"), zones("arbiter")], [json!(["london"]), json!(["london"])]);
     case.assert_quiet().await;
+    let told = case.hub_writes().iter().filter(|write| write.subresource.is_some()).count();
+    println!("MEASURED writes of the status until then: {told}");
     assert_eq!(policy_writes(&case), KINDS.len());
 
     // The cluster itself places members, so it does when the hub is gone: all of them at once, for one alone would find
