@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use homebase_testkit::workspace_root;
 
+mod placement;
 mod rbac;
 
 /// The first line of every generated file of YAML.
@@ -64,6 +65,7 @@ fn check(stale: &[&Generated], left_over: &[PathBuf], all: usize) -> Result<()> 
 fn generated() -> Result<Vec<Generated>> {
     let mut files = custom_resource_definitions()?;
     files.extend(rbac::files()?);
+    files.push(placement::file()?);
     Ok(files)
 }
 

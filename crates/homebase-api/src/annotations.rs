@@ -37,6 +37,10 @@ pub const HUB_ID: &str = "homebase.dev/hub-id";
 /// nobody. Those that belong to the `IrisCluster` already need no such word.
 pub const ADOPT: &str = "homebase.dev/adopt";
 
+/// Pod of a mirror: the zone of each member by its ordinal, separated by commas. The policy on the work cluster places
+/// members by it; a member beyond the list has no zone of its own.
+pub const ZONES_BY_ORDINAL: &str = "homebase.dev/zones-by-ordinal";
+
 /// Version of a CRD, a whole number: the higher one is newer.
 pub const CRD_VERSION: &str = "homebase.dev/crd-version";
 

@@ -126,6 +126,8 @@ pub struct ObjectTally {
     pub key: ObjectKey,
     /// Whether it is ready.
     pub ready: bool,
+    /// Whether part of it is known to be where it does not belong; none where nobody knows, or nothing is said of it.
+    pub misplaced: Option<bool>,
     /// Pods by component: how many should be there, how many are ready.
     pub pods: Vec<(&'static str, i64, i64)>,
 }

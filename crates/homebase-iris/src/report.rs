@@ -12,8 +12,6 @@ use serde_json::Value;
 /// Why a spec is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InvalidKind {
-    /// The field is part of the API, and this version does not build it yet.
-    Unsupported,
     /// The value makes no sense.
     Invalid,
     /// The value cannot replace the one that the cluster was built with.
@@ -24,7 +22,6 @@ impl InvalidKind {
     /// The reason of the condition and the label of the metric.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Unsupported => "Unsupported",
             Self::Invalid => "Invalid",
             Self::Immutable => "Immutable",
         }
@@ -62,10 +59,6 @@ impl Report {
 
     pub(crate) fn invalid(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.refuse(InvalidKind::Invalid, path, message);
-    }
-
-    pub(crate) fn unsupported(&mut self, path: impl Into<String>) {
-        self.refuse(InvalidKind::Unsupported, path, "not supported by this version yet: remove the field");
     }
 
     pub(crate) fn warn(&mut self, path: impl fmt::Display, message: impl fmt::Display) {

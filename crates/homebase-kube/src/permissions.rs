@@ -44,6 +44,8 @@ pub enum Target {
 pub enum Scope {
     /// In the whole cluster: what it is about lies in no namespace.
     Cluster,
+    /// The same, and only of a hub that works in all namespaces: one that is restricted to some does without.
+    WholeCluster,
     /// In every namespace that the hub watches, which by default is all of them.
     WatchedNamespaces,
 }
@@ -159,7 +161,9 @@ pub fn cluster_role(name: &str, needs: &[Need]) -> ClusterRole {
 /// The same rights for a hub that works in some namespaces only: a `ClusterRole` with what lies in no namespace, and
 /// a `Role` of the same name for each namespace.
 pub fn namespaced_roles(name: &str, namespaces: &[&str], needs: &[Need]) -> (ClusterRole, Vec<Role>) {
-    let (wide, narrow): (Vec<Need>, Vec<Need>) = needs.iter().partition(|need| need.scope == Scope::Cluster);
+    let of = |scope: Scope| needs.iter().filter(move |need| need.scope == scope).copied();
+    let (wide, narrow): (Vec<Need>, Vec<Need>) =
+        (of(Scope::Cluster).collect(), of(Scope::WatchedNamespaces).collect());
     let rules: Vec<PolicyRule> = narrow.iter().map(Need::rule).collect();
     let role = |namespace: &&str| Role { metadata: named(name, Some(namespace)), rules: Some(rules.clone()) };
     (cluster_role(name, &wide), namespaces.iter().map(role).collect())

@@ -156,6 +156,7 @@ fn row(page: &mut String, need: &Need, namespaces: &str) {
     };
     let scope = match need.scope {
         Scope::Cluster => "cluster",
+        Scope::WholeCluster => "cluster, unless restricted to namespaces",
         Scope::WatchedNamespaces => namespaces,
     };
     let without = match need.without {

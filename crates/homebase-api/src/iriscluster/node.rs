@@ -19,9 +19,14 @@ pub struct NodeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,
 
-    /// Zones for the pods of this group: values of the node label `topology.kubernetes.io/zone`.
-    /// Data: the member M of a mirror belongs in the M-th zone. Other groups run in any of them and spread over all;
-    /// a zone that `nodeSelector` or a required node affinity of `podTemplate` names wins.
+    /// Zones for the pods of this group, which run in no others: values of the node label
+    /// `topology.kubernetes.io/zone`. Default: anywhere. They spread over all of them.
+    /// Data, mirrored: member M of each mirror belongs in the M-th zone. A zone may be there for several members; members
+    /// beyond the list may run in any of its zones. The work cluster itself places them, also while the hub is down, where
+    /// it has the policy `homebase-mirror-zones` (Kubernetes 1.36); elsewhere they are spread only, and the condition
+    /// `TopologySatisfied` says so, and who runs where it does not belong.
+    /// Volumes stay in the zone that they came up in: name zones before the first pods of a mirror run.
+    /// A zone that `nodeSelector` or a required node affinity of `podTemplate` names wins.
     #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = limits::ZONES), inner(length(min = 1, max = limits::LABEL_LENGTH), regex(pattern = limits::LABEL)))]
     pub preferred_zones: Vec<String>,

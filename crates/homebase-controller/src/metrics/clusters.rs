@@ -283,6 +283,14 @@ impl Page<'_, '_> {
             objects.iter().map(|(labels, object)| (labels.clone(), f64::from(u8::from(object.ready)))),
         )?;
         self.gauges(
+            "homebase_iriscluster_topology_mismatch",
+            "1 while a pod of the IrisCluster runs in a zone where it does not belong, else 0; nothing while that is unknown",
+            None,
+            objects.iter().filter_map(|(labels, object)| {
+                Some((labels.clone(), f64::from(u8::from(object.misplaced?))))
+            }),
+        )?;
+        self.gauges(
             "homebase_iriscluster_pods",
             "Pods of the IrisCluster by component: desired, and ready",
             None,

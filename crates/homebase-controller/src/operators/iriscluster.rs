@@ -2,13 +2,13 @@
 //! be is decided in `homebase-iris`; the files below this one read it and write it.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
-use homebase_api::conditions::find_condition;
-use homebase_api::conditions::iris::Ready;
+use homebase_api::conditions::iris::{Ready, TopologySatisfied};
+use homebase_api::conditions::{Reason as _, find_condition};
 use homebase_api::iriscluster::NodeGroupStatus;
-use homebase_api::{IrisCluster, IrisClusterStatus, labels};
+use homebase_api::{IrisCluster, IrisClusterStatus};
 use homebase_core::ObjectKey;
 use homebase_iris::Failure;
 use homebase_iris::cluster::names::HEADLESS_SERVICE;
@@ -18,24 +18,30 @@ use homebase_kube::claim::HubClaim;
 use homebase_kube::event::Severity;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::ListParams;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::{Api, Resource as _, ResourceExt as _};
 
-use super::children::{Child, Children, PodTemplate, owner_of};
-use super::gate::Gate;
+use super::children::{Child, Children, PodTemplate};
 use super::primary::Primary;
 use super::report::{failure_of, is_news, send};
 use super::sources::{Source, Sources};
 use crate::reconcile::{Engagement, Enqueue, ObjectTally, Outcome, ReconcileError, Reconciler, Tally, Watch};
-use crate::store::{Change, Store};
+use crate::store::Store;
 
 mod apply_plan;
 mod dereference;
+mod nodes;
+mod placement;
+mod pods;
+mod watches;
 
 use apply_plan::Done;
-use dereference::{MirrorPod, Uninspected};
+use dereference::Uninspected;
+use nodes::Nodes;
+use placement::Placer;
+use pods::KnownPod;
 
 /// The reconciler of one cluster.
 pub(super) struct IrisClusterReconciler {
@@ -44,7 +50,10 @@ pub(super) struct IrisClusterReconciler {
     stateful_sets: Children<StatefulSet, ObservedStatefulSet>,
     services: Children<Service, Uninspected>,
     config_maps: Children<ConfigMap, Uninspected>,
-    pods: Store<MirrorPod>,
+    pods: Store<KnownPod>,
+    nodes: Nodes,
+    placer: Placer,
+    hub: Arc<HubClaim>,
     sources: Sources,
     requests: Mutex<Option<super::sources::Requests>>,
 }
@@ -58,6 +67,7 @@ fn source_key(cluster: &IrisCluster) -> Option<ObjectKey> {
 impl IrisClusterReconciler {
     pub(super) fn new(engagement: Engagement, hub: Arc<HubClaim>) -> Self {
         let (sources, requests) = Sources::new();
+        let namespaces = engagement.watching.namespaces.clone();
         Self {
             engagement,
             objects: Store::default(),
@@ -66,8 +76,11 @@ impl IrisClusterReconciler {
                 keeps_pods: cluster::keeps_pods,
             }),
             services: Children::new(hub.clone()),
-            config_maps: Children::new(hub),
+            config_maps: Children::new(hub.clone()),
             pods: Store::default(),
+            nodes: Nodes::new(&namespaces),
+            placer: Placer::new(&namespaces),
+            hub,
             sources,
             requests: Mutex::new(Some(requests)),
         }
@@ -240,105 +253,11 @@ impl IrisClusterReconciler {
         let users = self.objects.in_namespace(&source.namespace, names);
         users.into_iter().map(|(key, _)| key).collect()
     }
-
-    fn watch_objects(self: &Arc<Self>, gate: &Arc<Gate>) -> Vec<Watch> {
-        let (this, gate) = (self.clone(), gate.clone());
-        self.engagement.watching.objects::<DeserializeGuard<IrisCluster>, _>(
-            &self.engagement.client,
-            "IrisCluster",
-            None,
-            &self.objects,
-            Primary::of,
-            move |changes: Vec<Change<Primary<IrisCluster>>>| {
-                if changes.iter().any(|change| {
-                    let source = |known: &Option<Primary<IrisCluster>>| {
-                        known.as_ref().and_then(Primary::readable).and_then(|cluster| source_key(cluster))
-                    };
-                    source(&change.before).is_some() && source(&change.before) != source(&change.after)
-                }) {
-                    this.retain_sources();
-                }
-                let woken = changes.into_iter().map(|change| (change.key, change.listed));
-                gate.pass(|namespace| this.is_synced_in(namespace), || this.all(), woken);
-            },
-        )
-    }
-
-    fn watch_children<K, V>(
-        self: &Arc<Self>,
-        children: &Children<K, V>,
-        kind: &'static str,
-        gate: &Arc<Gate>,
-    ) -> Vec<Watch>
-    where
-        K: homebase_kube::apply::Object,
-        V: Clone + PartialEq + Send + Sync + for<'a> From<&'a K> + 'static,
-    {
-        let (this, gate) = (self.clone(), gate.clone());
-        children.watches(&self.engagement, kind, move |changes: Vec<Change<Child<V>>>| {
-            let woken: Vec<_> = changes
-                .iter()
-                .flat_map(|change| {
-                    if let Some(owner) = owner_of(change) {
-                        return vec![owner];
-                    }
-                    // A shared object concerns every cluster of its namespace, and itself when there is none.
-                    let sharers = this.objects.in_namespace(&change.key.namespace, |_| true);
-                    let keys = sharers.into_iter().map(|(key, _)| key).chain([change.key.clone()]);
-                    keys.map(|key| (key, change.listed)).collect()
-                })
-                .collect();
-            gate.pass(|namespace| this.is_synced_in(namespace), || this.all(), woken);
-        })
-    }
-
-    fn watch_pods(self: &Arc<Self>, gate: &Arc<Gate>) -> Vec<Watch> {
-        let (this, gate) = (self.clone(), gate.clone());
-        // Not by who manages them: pods of a set that was taken over do not tell.
-        let selector = format!(
-            "{}={},{}={}",
-            labels::KIND,
-            labels::KIND_IRIS_CLUSTER,
-            labels::COMPONENT,
-            labels::Component::Data
-        );
-        self.engagement.watching.objects::<PartialObjectMeta<Pod>, _>(
-            &self.engagement.client,
-            "Pod",
-            Some(&selector),
-            &self.pods,
-            MirrorPod::of,
-            move |changes: Vec<Change<MirrorPod>>| {
-                let woken: Vec<_> = changes
-                    .iter()
-                    .filter_map(|change| {
-                        let pod = change.after.as_ref().or(change.before.as_ref())?;
-                        Some((ObjectKey::new(&change.key.namespace, &pod.cluster), change.listed))
-                    })
-                    .collect();
-                gate.pass(|namespace| this.is_synced_in(namespace), || this.all(), woken);
-            },
-        )
-    }
 }
 
 impl Reconciler for IrisClusterReconciler {
     fn watches(self: Arc<Self>, enqueue: Enqueue) -> Vec<Watch> {
-        let gate = Arc::new(Gate::new(enqueue, &self.engagement.watching.namespaces));
-        let mut watches = self.watch_objects(&gate);
-        watches.extend(self.watch_children(&self.stateful_sets, "StatefulSet", &gate));
-        watches.extend(self.watch_children(&self.services, "Service", &gate));
-        watches.extend(self.watch_children(&self.config_maps, "ConfigMap", &gate));
-        watches.extend(self.watch_pods(&gate));
-        if let Some(requests) = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let this = self.clone();
-            let wake = move |source: &ObjectKey| {
-                let users = this.users_of(source).into_iter().map(|key| (key, false));
-                gate.pass(|namespace| this.is_synced_in(namespace), || this.all(), users);
-            };
-            watches.push(self.sources.watch(&self.engagement, requests, wake));
-        }
-        watches
+        self.all_watches(enqueue)
     }
 
     fn reconcile<'a>(&'a self, key: &'a ObjectKey) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
@@ -378,5 +297,14 @@ fn tally_of(key: &ObjectKey, cluster: Option<&IrisCluster>) -> ObjectTally {
     let count = |(component, group): (&'static str, Option<NodeGroupStatus>)| {
         group.map(|group| (component, i64::from(group.desired), i64::from(group.ready)))
     };
-    ObjectTally { key: key.clone(), ready, pods: groups.into_iter().filter_map(count).collect() }
+    let misplaced =
+        find_condition::<TopologySatisfied>(conditions).filter(|_| is_current).and_then(misplaced);
+    ObjectTally { key: key.clone(), ready, misplaced, pods: groups.into_iter().filter_map(count).collect() }
+}
+
+/// Whether nodes are known to be where they do not belong; none where that is not known, or no zones are wanted.
+fn misplaced(topology: &Condition) -> Option<bool> {
+    let is = |reason: TopologySatisfied| topology.reason == reason.as_str();
+    (is(TopologySatisfied::Misplaced) || is(TopologySatisfied::AsPlanned))
+        .then(|| is(TopologySatisfied::Misplaced))
 }

@@ -15,8 +15,12 @@ pub struct Dereferenced {
     pub config_source: ConfigSource,
     /// The cluster's StatefulSets by name.
     pub stateful_sets: BTreeMap<String, ObservedStatefulSet>,
-    /// The data pods by name.
-    pub data_pods: BTreeMap<String, ObservedPod>,
+    /// The pods by name.
+    pub pods: BTreeMap<String, ObservedPod>,
+    /// The zones of the nodes that the pods run on.
+    pub zones: NodeZones,
+    /// Whether the work cluster itself places members of mirrors.
+    pub placement: Placement,
     /// Every child of this IrisCluster that is there now: owned by its UID.
     pub existing: Vec<ObservedChild>,
 }
@@ -81,15 +85,76 @@ impl From<&StatefulSet> for ObservedStatefulSet {
     }
 }
 
-/// A data pod.
+/// A pod of the cluster. What only data pods need is empty of all others, so that 128 of those cost little.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedPod {
-    /// Its UID.
+    /// The node that it was scheduled to.
+    pub node: Option<String>,
+    /// Its condition `Ready`.
+    pub ready: bool,
+    /// Its UID; of data pods only.
     pub uid: String,
-    /// Its resourceVersion.
+    /// Its resourceVersion; of data pods only.
     pub resource_version: String,
-    /// Its label `intersystems.com/mirrorRole`.
+    /// Its label `intersystems.com/mirrorRole`; of data pods only.
     pub mirror_role: Option<String>,
+    /// Its label `controller-revision-hash`; of data pods only.
+    pub revision: Option<String>,
+}
+
+/// What is known of the zones of nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeZones {
+    /// By the name of the node; `None` for a node without a zone. A node that is missing is not known.
+    Known(BTreeMap<String, Option<String>>),
+    /// Nothing is known.
+    Unread(Unread),
+}
+
+impl Default for NodeZones {
+    fn default() -> Self {
+        Self::Known(BTreeMap::new())
+    }
+}
+
+/// Why the zones of nodes are not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// The hub may not read nodes.
+    Forbidden,
+    /// The registration is restricted to namespaces, and nodes are in none.
+    Restricted,
+    /// They could not be listed so far; a closed word says why.
+    Failed(&'static str),
+}
+
+/// Whether the work cluster itself places members of mirrors, so that it does while no hub runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// It does.
+    InPlace,
+    /// It does not.
+    Missing(NoPlacement),
+}
+
+/// Why the work cluster does not place members of mirrors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoPlacement {
+    /// It does not serve `MutatingAdmissionPolicy`.
+    Unserved,
+    /// The hub may not install the policy.
+    Forbidden,
+    /// The registration is restricted to namespaces, and the policy would be in none.
+    Restricted,
+    /// An object of somebody else has its name.
+    Foreign,
+    /// Another hub, whose ID this is, installed one that says something else.
+    OtherHub(String),
+    /// It could not be installed so far; a closed word says why.
+    Failed(&'static str),
 }
 
 /// A child object of an IrisCluster.

@@ -2,11 +2,10 @@
 //! generation than the status already does.
 
 mod phase;
+mod topology;
 
 use homebase_api::conditions::ConditionStatus::{False, True, Unknown};
-use homebase_api::conditions::iris::{
-    FieldConflict, Ready, Reconciling, SpecAccepted, Stalled, TopologySatisfied,
-};
+use homebase_api::conditions::iris::{FieldConflict, Ready, Reconciling, SpecAccepted, Stalled};
 use homebase_api::iriscluster::{NodeGroupStatus, NodesStatus, Phase};
 use homebase_api::labels::Component;
 use homebase_api::{IrisCluster, IrisClusterStatus};
@@ -14,10 +13,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use self::phase::{decide_phase, decide_reconciling};
+use self::topology::{set_topology, zones_of_ready};
 use super::names::NodeSet;
 use super::observed::ObservedStatefulSet;
 use super::plan::build::meta::build_selector;
-use super::plan::build::zones::zones_apply;
 use super::plan::readiness::readiness;
 use super::plan::{Applied, Plan, Waiting};
 use super::validated::ValidatedCluster;
@@ -165,32 +164,6 @@ fn set_readiness(draft: &mut Draft, groups: &[GroupState<'_>], waiting: &[Waitin
     }
 }
 
-/// Nodes are not read: what is known is what the scheduler was asked for, and that it has placed the pods.
-fn set_topology(draft: &mut Draft, cluster: &ValidatedCluster, groups: &[GroupState<'_>]) {
-    let zoned: Vec<_> = cluster.nodes().filter(|(_, node)| !node.zones.is_empty()).collect();
-    if zoned.is_empty() {
-        return draft.set(True, TopologySatisfied::NoZones, "the spec names no zones");
-    }
-    let by_user: Vec<_> = zoned.iter().filter(|(_, node)| !zones_apply(node)).map(|(name, _)| name).collect();
-    if let Some(component) = by_user.first() {
-        let message = format!("podTemplate names other zones for {component}: those are not checked");
-        return draft.set(Unknown, TopologySatisfied::ZonesUnknown, message);
-    }
-    let is_placed = |group: &&GroupState<'_>| {
-        let old = |set: &ObservedStatefulSet| set.current_revision != set.update_revision;
-        group.readiness == Some(Readiness::Ready) && !group.observed.is_some_and(old)
-    };
-    let of_zoned = groups.iter().filter(|group| zoned.iter().any(|(name, _)| *name == group.set.component));
-    let open: Vec<_> =
-        of_zoned.filter(|group| !is_placed(group)).map(|group| group.set.to_string()).collect();
-    if open.is_empty() {
-        draft.set(True, TopologySatisfied::AsPlanned, "every pod with zones runs in one of them");
-    } else {
-        let message = format!("not every pod is known to run in its zones: {}", open.join(", "));
-        draft.set(Unknown, TopologySatisfied::NotScheduled, message);
-    }
-}
-
 fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
     let mut nodes = NodesStatus::default();
     for GroupState { set, observed, .. } in groups {
@@ -206,8 +179,10 @@ fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
             Component::Sam => &mut nodes.sam,
             Component::Iam => &mut nodes.iam,
         };
+        let mut zones = zones_of_ready(cluster, *set, desired);
         let (others, ready_others) = group.as_ref().map_or((0, 0), |group| (group.desired, group.ready));
-        *group = Some(NodeGroupStatus::new(desired + others, ready + ready_others, []));
+        zones.extend(group.take().into_iter().flat_map(|group| group.zones));
+        *group = Some(NodeGroupStatus::new(desired + others, ready + ready_others, zones));
     }
     nodes
 }

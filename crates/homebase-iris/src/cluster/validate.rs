@@ -9,7 +9,6 @@ mod service;
 mod storage;
 mod text;
 mod tls;
-mod unsupported;
 mod volumes;
 mod webgateway;
 
@@ -43,7 +42,6 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
     let spec = &cluster.spec;
 
     let key = identity::validate_identity(cluster, &mut report);
-    unsupported::refuse_unsupported(spec, &mut report);
     let library = volumes::Library::read(spec, &mut report);
     let strategy = spec.update_strategy.map(|strategy| strategy.type_);
     let defaults =
@@ -146,6 +144,8 @@ fn validate_data(data: &Data, defaults: &Defaults<'_>, report: &mut Report) -> v
         mirror,
         // What is out of bounds was refused.
         shards: data.shards.map(|shards| usize::try_from(shards).unwrap_or(1)),
+        // Not each once: two members may belong in one zone.
+        member_zones: if data.mirrored { data.node.preferred_zones.clone() } else { Vec::new() },
         databases: iris::validate_databases(data, &node.volumes, report),
         namespaces: iris::validate_namespaces(data, report),
         node,

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use homebase_api::IrisClusterStatus;
 use homebase_api::iriscluster::{AlternativeServers, UpdateStrategyType, WebgatewayType};
+use homebase_api::{IrisClusterSpec, IrisClusterStatus};
 use k8s_openapi::api::core::v1::{
     Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, ServiceSpec, Volume, VolumeMount,
 };
@@ -114,6 +114,12 @@ impl ValidatedCluster {
     }
 }
 
+/// Whether a spec asks for members of a mirror in zones of their own, for which the work cluster needs the policy.
+pub fn places_members(spec: &IrisClusterSpec) -> bool {
+    let data = &spec.topology.data;
+    data.mirrored && !data.node.preferred_zones.is_empty()
+}
+
 /// The data nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Data {
@@ -125,6 +131,9 @@ pub(crate) struct Data {
     pub(crate) shards: Option<usize>,
     pub(crate) databases: Vec<Database>,
     pub(crate) namespaces: Vec<Namespace>,
+    /// The zones of the members of each mirror by ordinal; a zone may be there twice, and members beyond have none of
+    /// their own. Empty when not mirrored, or when the spec names no zones.
+    pub(crate) member_zones: Vec<String>,
 }
 
 /// The compute nodes.
@@ -171,7 +180,7 @@ pub(crate) struct Node {
     pub(crate) update_strategy: UpdateStrategyType,
     pub(crate) template: Template,
     pub(crate) volumes: Volumes,
-    /// Where its pods belong; empty: anywhere.
+    /// Where its pods belong, each zone once; empty: anywhere.
     pub(crate) zones: Vec<String>,
     /// A web gateway beside IRIS.
     pub(crate) sidecar: Option<Sidecar>,

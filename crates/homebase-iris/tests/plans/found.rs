@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use homebase_iris::cluster::{
-    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
+    ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
+    ObservedStatefulSet, Placement, Unread,
 };
 use homebase_iris::iris::ObservedDeployment;
 use serde::Deserialize;
@@ -17,7 +18,12 @@ pub(crate) struct Found {
     config_source: Option<ConfigSourceFound>,
     stateful_sets: BTreeMap<String, Controller>,
     deployments: BTreeMap<String, Controller>,
-    data_pods: BTreeMap<String, Pod>,
+    #[serde(alias = "dataPods")]
+    pods: BTreeMap<String, Pod>,
+    /// The zones of nodes by name, or why they are not known.
+    zones: ZonesFound,
+    /// `inPlace`, or why the policy is missing; nobody asked when absent.
+    placement: Option<String>,
     existing: Vec<Child>,
 }
 
@@ -26,6 +32,19 @@ pub(crate) struct Found {
 enum ConfigSourceFound {
     Word(String),
     Data(BTreeMap<String, String>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ZonesFound {
+    Why(String),
+    Known(BTreeMap<String, Option<String>>),
+}
+
+impl Default for ZonesFound {
+    fn default() -> Self {
+        Self::Known(BTreeMap::new())
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -43,12 +62,15 @@ struct Controller {
     plan_hash: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Pod {
+    node: Option<String>,
+    ready: bool,
     uid: String,
     resource_version: String,
     mirror_role: Option<String>,
+    revision: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,19 +96,9 @@ impl Found {
                 .iter()
                 .map(|(name, set)| (name.clone(), stateful_set(set, current.get(name))))
                 .collect(),
-            data_pods: self
-                .data_pods
-                .iter()
-                .map(|(name, pod)| {
-                    let Pod { uid, resource_version, mirror_role } = pod;
-                    let pod = ObservedPod {
-                        uid: uid.clone(),
-                        resource_version: resource_version.clone(),
-                        mirror_role: mirror_role.clone(),
-                    };
-                    (name.clone(), pod)
-                })
-                .collect(),
+            pods: self.pods.iter().map(|(name, found)| (name.clone(), pod(found))).collect(),
+            zones: zones(&self.zones),
+            placement: self.placement.as_deref().map_or(Placement::NotAsked, placement),
             existing: self.existing.iter().map(child).collect(),
         }
     }
@@ -132,6 +144,43 @@ fn plan_hash(found: &Controller, current: Option<&String>) -> Option<String> {
         Some(CURRENT) => current.cloned(),
         other => other.map(ToOwned::to_owned),
     }
+}
+
+fn pod(found: &Pod) -> ObservedPod {
+    let Pod { node, ready, uid, resource_version, mirror_role, revision } = found;
+    ObservedPod {
+        node: node.clone(),
+        ready: *ready,
+        uid: uid.clone(),
+        resource_version: resource_version.clone(),
+        mirror_role: mirror_role.clone(),
+        revision: revision.clone(),
+    }
+}
+
+fn zones(found: &ZonesFound) -> NodeZones {
+    match found {
+        ZonesFound::Known(zones) => NodeZones::Known(zones.clone()),
+        ZonesFound::Why(why) => NodeZones::Unread(match why.as_str() {
+            "forbidden" => Unread::Forbidden,
+            "restricted" => Unread::Restricted,
+            "failed" => Unread::Failed("ServerError"),
+            other => panic!("zones: {other}"),
+        }),
+    }
+}
+
+fn placement(found: &str) -> Placement {
+    Placement::Missing(match found {
+        "inPlace" => return Placement::InPlace,
+        "unserved" => NoPlacement::Unserved,
+        "forbidden" => NoPlacement::Forbidden,
+        "restricted" => NoPlacement::Restricted,
+        "foreign" => NoPlacement::Foreign,
+        "otherHub" => NoPlacement::OtherHub("another".to_owned()),
+        "failed" => NoPlacement::Failed("ServerError"),
+        other => panic!("placement: {other}"),
+    })
 }
 
 fn child(child: &Child) -> ObservedChild {

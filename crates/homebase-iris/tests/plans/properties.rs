@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homebase_api::{IrisCluster, IrisClusterSpec, labels};
 use homebase_iris::cluster::{
-    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet, Plan, Prepared,
-    events, plan, status, validate,
+    ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
+    ObservedStatefulSet, Placement, Plan, Prepared, Unread, events, plan, status, validate,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -26,7 +26,8 @@ fn node() -> impl Strategy<Value = Value> {
     let label = prop::sample::select(vec!["team", "intersystems.com/name", "intersystems.com/shard"]);
     let strategy = prop::sample::select(vec![json!(null), json!({ "type": "OnDelete" }), json!({})]);
     let image = prop::sample::select(vec!["iris:2025.1", "iris:2021.2", "r:5000/iris@sha256:0"]);
-    (image, label, strategy, any::<bool>()).prop_map(|(image, label, strategy, unknown)| {
+    let zones = prop::sample::select(vec![json!(null), json!(["a"]), json!(["a", "b", "a"])]);
+    (image, label, strategy, zones, any::<bool>()).prop_map(|(image, label, strategy, zones, unknown)| {
         let mut labels = json!({});
         labels[label] = json!("users");
         let mut spec = json!({ "env": [{ "name": "A", "value": "1" }, { "name": "A" }] });
@@ -36,6 +37,7 @@ fn node() -> impl Strategy<Value = Value> {
         json!({
             "image": image,
             "updateStrategy": strategy,
+            "preferredZones": zones,
             "podTemplate": { "metadata": { "labels": labels }, "spec": spec },
         })
     })
@@ -171,8 +173,13 @@ fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
         }
         for (ordinal, role) in roles.into_iter().enumerate() {
             let Some(mirror_role) = role else { continue };
-            let pod = ObservedPod { uid: format!("p{ordinal}"), resource_version: "1".into(), mirror_role };
-            found.data_pods.insert(format!("demo-data-0-{ordinal}"), pod);
+            let pod = ObservedPod {
+                uid: format!("p{ordinal}"),
+                resource_version: "1".into(),
+                mirror_role,
+                ..ObservedPod::default()
+            };
+            found.pods.insert(format!("demo-data-0-{ordinal}"), pod);
         }
         (cluster, found)
     })
@@ -359,13 +366,22 @@ proptest! {
     }
 
     #[test]
+    fn no_object_depends_on_who_places_pods_and_what_is_seen_of_it((cluster, found) in scene()) {
+        // Or the arrival of the policy, or of a right, would restart pods.
+        let here = Dereferenced { placement: Placement::InPlace, ..found.clone() };
+        let placement = Placement::Missing(NoPlacement::Unserved);
+        let gone = Dereferenced { placement, zones: NodeZones::Unread(Unread::Forbidden), ..found };
+        prop_assert_eq!(make(&cluster, &here), make(&cluster, &gone));
+    }
+
+    #[test]
     fn never_two_primaries_by_label((cluster, found) in scene()) {
         let plan = make(&cluster, &found);
-        let before = found.data_pods.values().filter(|pod| pod.mirror_role.is_some()).count();
+        let before = found.pods.values().filter(|pod| pod.mirror_role.is_some()).count();
         let added = plan.mirror_labels.iter().filter(|label| label.role.as_str() == "primary").count();
         prop_assert!(added == 0 || (added == 1 && before == 0), "{} and {}", before, added);
         for label in &plan.mirror_labels {
-            prop_assert_eq!(&found.data_pods[&label.pod].mirror_role, &None);
+            prop_assert_eq!(&found.pods[&label.pod].mirror_role, &None);
         }
     }
 

@@ -118,9 +118,14 @@ pub fn compare_in(needed: &[Need], granted: &Granted) -> Verdict {
     }
     let mut verdict = Verdict { missing: Vec::new(), excessive: excessive(needed, &everywhere.resources) };
     for need in needed {
-        if need.scope == Scope::Cluster {
-            verdict.missing.extend(missing(need, everywhere));
-            continue;
+        match need.scope {
+            Scope::WatchedNamespaces => {}
+            Scope::Cluster => {
+                verdict.missing.extend(missing(need, everywhere));
+                continue;
+            }
+            // Not for a hub that works in some namespaces only.
+            Scope::WholeCluster => continue,
         }
         let mut lacks: Vec<Missing> = Vec::new();
         for (namespace, rules) in within {

@@ -148,13 +148,52 @@ pub const NEEDS: &[Need] = &[
         verbs: &["list", "watch", "patch"],
         scope: Scope::WatchedNamespaces,
         without: Without::WorkStops,
-        why: "the label that says which pod of a mirror is primary",
+        why: "the label that says which pod of a mirror is primary, and on which nodes the pods run",
+    },
+    // Zones.
+    Need {
+        target: resource("", "nodes", None),
+        verbs: &["list", "watch"],
+        scope: Scope::WholeCluster,
+        without: Without::WorkGoesOn,
+        why: "the zones of nodes; without it nobody tells whether pods run in the zones of `preferredZones`",
+    },
+    Need {
+        target: Target::Resource {
+            group: "admissionregistration.k8s.io",
+            resource: "mutatingadmissionpolicies",
+            subresource: None,
+            names: &["homebase-mirror-zones"],
+        },
+        verbs: PLACEMENT,
+        scope: Scope::WholeCluster,
+        without: Without::WorkGoesOn,
+        why: PLACES,
+    },
+    Need {
+        target: Target::Resource {
+            group: "admissionregistration.k8s.io",
+            resource: "mutatingadmissionpolicybindings",
+            subresource: None,
+            names: &["homebase-mirror-zones"],
+        },
+        verbs: PLACEMENT,
+        scope: Scope::WholeCluster,
+        without: Without::WorkGoesOn,
+        why: PLACES,
     },
 ];
 
 /// What becomes of an object that the hub makes: looked at, applied (which is a `patch`, and a `create` where it is
 /// not there yet), removed when no longer wanted.
 const CHILD: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+
+/// Looked at by name, and applied.
+const PLACEMENT: &[&str] = &["list", "watch", "create", "patch"];
+
+const PLACES: &str = "has the cluster itself place each member of a mirror in its zone of `preferredZones`; without it \
+                      members are spread. Whoever holds it can have any object changed as it is written: leave it out \
+                      where no mirror has zones, or install the policy by hand";
 
 const FINALIZERS: &str = "owner references that hold the owner until its dependents are gone; only asked for where the \
                           admission plugin OwnerReferencesPermissionEnforcement is on, as in OpenShift";

@@ -43,6 +43,8 @@ async fn fleet() -> &'static RwLock<Fleet> {
 enum Share {
     Some(RwLockReadGuard<'static, Fleet>),
     All(RwLockWriteGuard<'static, Fleet>),
+    /// Another fleet than that of the module.
+    Own(Box<Fleet>),
 }
 
 /// One test: its namespace on the work cluster, and the hub.
@@ -60,6 +62,7 @@ impl Deref for Case {
         match &self.share {
             Share::Some(fleet) => fleet,
             Share::All(fleet) => fleet,
+            Share::Own(fleet) => fleet,
         }
     }
 }
@@ -70,6 +73,7 @@ impl DerefMut for Case {
         match &mut self.share {
             Share::Some(_) => panic!("this test shares the fleet: begin with `Case::alone`"),
             Share::All(fleet) => fleet,
+            Share::Own(fleet) => fleet,
         }
     }
 }
@@ -85,10 +89,16 @@ impl Case {
         Self::with(Share::All(fleet().await.write().await), namespace).await
     }
 
+    /// Begins a test on a fleet of its own.
+    pub(super) async fn on(fleet: Fleet, namespace: &str) -> Self {
+        Self::with(Share::Own(Box::new(fleet)), namespace).await
+    }
+
     async fn with(share: Share, namespace: &str) -> Self {
         let plane = match &share {
             Share::Some(fleet) => &fleet.work[0],
             Share::All(fleet) => &fleet.work[0],
+            Share::Own(fleet) => &fleet.work[0],
         };
         let (client, mark) = (plane.client().await.unwrap(), plane.audit_mark().unwrap());
         let case = Self { share, client, namespace: namespace.to_owned(), mark };

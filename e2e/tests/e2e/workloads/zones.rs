@@ -27,11 +27,11 @@ async fn pods_run_in_their_zones_and_spread_over_them() {
         "image": IMAGE, "replicas": 4, "ephemeral": true, "preferredZones": ["london", "boston"],
     });
     case.apply(CLUSTER, "iris", &cluster).await;
-    let ready = case.until_ready(CLUSTER, "iris").await;
+    case.until_ready(CLUSTER, "iris").await;
     assert_eq!(zones(&case, "arbiter").await, [("london".to_owned(), 1)].into());
     assert_eq!(zones(&case, "compute").await.len(), 2);
-    let placed = condition(&ready, "TopologySatisfied");
-    assert_eq!((&placed["status"], &placed["reason"]), (&json!("True"), &json!("AsPlanned")));
+    let told = case.until_condition(CLUSTER, "iris", ("TopologySatisfied", "True")).await;
+    assert_eq!(condition(&told, "TopologySatisfied")["reason"], "AsPlanned");
 
     // Out of one zone: the pods follow, and nothing but the template says so.
     cluster["spec"]["topology"]["compute"]["preferredZones"] = json!(["boston"]);

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use homebase_api::{IrisCluster, labels};
+use homebase_api::IrisCluster;
 use homebase_core::ObjectKey;
 use homebase_iris::cluster::{
-    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
+    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet, Placement,
+    places_members,
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::ResourceExt as _;
-use kube::core::PartialObjectMeta;
 
 use super::{Child, IrisClusterReconciler, Source, source_key};
 
@@ -30,32 +30,9 @@ impl From<&ConfigMap> for Uninspected {
     }
 }
 
-/// What is kept of a data pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct MirrorPod {
-    /// The cluster that it belongs to.
-    pub(super) cluster: String,
-    deleting: bool,
-    observed: ObservedPod,
-}
-
-impl MirrorPod {
-    pub(super) fn of(pod: &PartialObjectMeta<Pod>) -> Self {
-        let label = |key: &str| pod.labels().get(key).cloned();
-        Self {
-            cluster: label(labels::NAME).unwrap_or_default(),
-            deleting: pod.metadata.deletion_timestamp.is_some(),
-            observed: ObservedPod {
-                uid: pod.uid().unwrap_or_default(),
-                resource_version: pod.resource_version().unwrap_or_default(),
-                mirror_role: label(labels::MIRROR_ROLE),
-            },
-        }
-    }
-}
-
 impl IrisClusterReconciler {
-    /// What a plan depends on; none while the ConfigMap of `spec.configSource` has not been listed yet.
+    /// What a plan depends on; none while the ConfigMap of `spec.configSource` has not been listed yet, or the zones of
+    /// nodes and the policy for them are just being looked at. Who brings them wakes the cluster.
     pub(super) fn dereference(&self, cluster: &IrisCluster) -> Option<Dereferenced> {
         let config_source = match source_key(cluster) {
             None => ConfigSource::NotReferenced,
@@ -65,10 +42,17 @@ impl IrisClusterReconciler {
                 Source::Found(data) => ConfigSource::Found(data),
             },
         };
+        // Asked for at the same time, not one after the other.
+        let pods = self.observe_pods(cluster);
+        let zones = self.nodes.zones_of(pods.values().filter_map(|pod| pod.node.as_ref()));
+        let needs_policy = places_members(&cluster.spec);
+        let placement = if needs_policy { self.placer.get() } else { Some(Placement::NotAsked) };
         Some(Dereferenced {
             config_source,
             stateful_sets: self.observe_stateful_sets(cluster),
-            data_pods: self.observe_pods(cluster),
+            pods,
+            zones: zones?,
+            placement: placement?,
             existing: self.observe_children(cluster),
         })
     }

@@ -28,7 +28,8 @@ fn everything_but_events() -> Rules {
         verbs: vec!["get".to_owned()],
     };
     let deletes = rule(&["*"], &["statefulsets", "deployments", "services", "configmaps"], &["delete"]);
-    let resources = vec![rule(&["*"], &[&all[..], &more[..]].concat(), &verbs), deletes];
+    let zones = ["nodes", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"];
+    let resources = vec![rule(&["*"], &[&all[..], &more[..], &zones[..]].concat(), &verbs), deletes];
     Rules { resources, urls: vec![url], incomplete: None }
 }
 

@@ -34,11 +34,11 @@ fn plan_labels_of(cluster: &ValidatedCluster, set: NodeSet, map: &MirrorMap) -> 
     // A member that is on its way out of the mirror counts as well while it is there.
     let prefix = format!("{}-", cluster.key.stateful_set(set));
     let is_primary = |pod: &ObservedPod| pod.mirror_role.as_deref() == Some(MirrorRole::Primary.as_str());
-    let pods = cluster.found.data_pods.iter();
+    let pods = cluster.found.pods.iter();
     let primary_exists = pods.filter(|(name, _)| name.starts_with(&prefix)).any(|(_, pod)| is_primary(pod));
     let members = map.roles().iter().enumerate().filter_map(|(ordinal, &mapped)| {
         let name = cluster.key.pod(set, ordinal);
-        let pod = cluster.found.data_pods.get(&name)?;
+        let pod = cluster.found.pods.get(&name)?;
         Some((name, pod, mapped))
     });
     let unlabelled = members.filter(|(_, pod, _)| pod.mirror_role.is_none());

@@ -86,11 +86,12 @@ fn two() -> Namespaces {
 fn the_rights_of_an_account_for_some_namespaces_are_in_them_alone() {
     let account = account(two());
     let wide = NEEDS.iter().filter(|need| need.scope == Scope::Cluster).count();
+    let narrow = NEEDS.iter().filter(|need| need.scope == Scope::WatchedNamespaces).count();
     assert_eq!(account.role().rules.unwrap().len(), wide);
     let roles = account.roles();
     assert_eq!(roles.len(), 2);
     for ((role, binding), namespace) in roles.into_iter().zip(["a", "b"]) {
-        assert_eq!(role.rules.unwrap().len(), NEEDS.len() - wide);
+        assert_eq!(role.rules.unwrap().len(), narrow);
         assert_eq!(role.metadata.namespace.as_deref(), Some(namespace));
         assert_eq!(binding.metadata, role.metadata);
         assert_eq!(

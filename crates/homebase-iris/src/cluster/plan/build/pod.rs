@@ -1,6 +1,7 @@
 //! Builds the pod template of a node group: ours and the user's part, joined. Must not let the user's part undo what
 //! selectors and volumes need.
 
+use homebase_api::annotations::ZONES_BY_ORDINAL;
 use homebase_api::labels::Component;
 use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
@@ -14,7 +15,7 @@ use super::meta::build_labels;
 use super::stateful_set::non_empty;
 use super::tls::{tls_mounts, tls_volumes};
 use super::webgateway::{add_files, add_sidecar, build_gateway};
-use super::zones::add_zones;
+use super::zones::{add_zones, member_zones};
 use crate::cluster::names::{
     ARBITER_AGENT, ARBITER_PORT, CONTAINER, CPF_DIRECTORY, CPF_VOLUME, IRIS_GROUP, KEY_DIRECTORY, KEY_FILE,
     KEY_VOLUME, NodeSet, SUPERSERVER, SUPERSERVER_PORT, WEB_SERVER, WEB_SERVER_PORT,
@@ -34,6 +35,10 @@ pub(crate) fn build_pod_template(
     let mut annotations = node.template.annotations.clone();
     if let Some(config_map) = config_map {
         annotations.insert(CONFIG_HASH.to_owned(), fingerprint(&config_map.data));
+    }
+    let zones = member_zones(cluster, set, node);
+    if !zones.is_empty() {
+        annotations.insert(ZONES_BY_ORDINAL.to_owned(), zones.join(","));
     }
     PodTemplateSpec {
         metadata: Some(ObjectMeta {

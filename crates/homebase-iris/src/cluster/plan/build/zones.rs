@@ -2,9 +2,12 @@
 //! whether a zone exists is for the scheduler to find.
 //!
 //! The published samples say that the field constrains nodes to zones, so the zones are required. That pods spread
-//! over them is a wish: a zone that is down must not hold the pods of the others.
+//! over them is a wish: a zone that is down must not hold the pods of the others. Members of a mirror are placed one by
+//! one: by a policy in the work cluster where that can be had (see `placement`), else by a spread that is required.
+//! Nothing here depends on which of the two it is, or the arrival of the policy would restart pods.
 
-use homebase_api::labels;
+use homebase_api::labels::{self, Component};
+use homebase_api::limits::MIRROR_MEMBERS;
 use k8s_openapi::api::core::v1::{
     NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, TopologySpreadConstraint,
 };
@@ -27,6 +30,27 @@ pub(crate) fn zones_apply(node: &Node) -> bool {
         .map(|selector| selector.node_selector_terms.as_slice());
     let named = required.unwrap_or_default().iter().any(names_a_zone);
     !node.zones.is_empty() && !selected && !named
+}
+
+/// The zones of the members of a mirror by ordinal, as far as a mirror can have members: where each is placed. Empty
+/// for what is not a mirror, and where the user places the pods.
+pub(crate) fn member_zones<'a>(cluster: &'a ValidatedCluster, set: NodeSet, node: &Node) -> &'a [String] {
+    let zones = &cluster.data.member_zones;
+    if set.component == Component::Data && zones_apply(node) {
+        &zones[..zones.len().min(MIRROR_MEMBERS)]
+    } else {
+        &[]
+    }
+}
+
+/// The zones that a pod may run in.
+pub(crate) fn zones_of_pod<'a>(
+    cluster: &'a ValidatedCluster,
+    set: NodeSet,
+    node: &'a Node,
+    ordinal: usize,
+) -> &'a [String] {
+    member_zones(cluster, set, node).get(ordinal).map_or(&node.zones, std::slice::from_ref)
 }
 
 /// Adds the zones of a node to its pod.
@@ -57,15 +81,21 @@ pub(crate) fn add_zones(cluster: &ValidatedCluster, set: NodeSet, node: &Node, p
         }
     }
     if pod.topology_spread_constraints.is_none() {
-        pod.topology_spread_constraints = Some(vec![build_spread(cluster, set)]);
+        pod.topology_spread_constraints = Some(vec![build_spread(cluster, set, node)]);
     }
 }
 
-fn build_spread(cluster: &ValidatedCluster, set: NodeSet) -> TopologySpreadConstraint {
+/// Members of a mirror that can have a zone each must: their volumes bind them to the zone that they first come up in. A
+/// pod that the policy has placed sees one zone only, in which the spread holds with any number of pods. Where members
+/// have to share zones the spread is a wish, or one that is down with another could wait for that one for ever.
+fn build_spread(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> TopologySpreadConstraint {
+    let members = cluster.mirror_map().map_or(0, |map| map.roles().len());
+    let is_placed = !member_zones(cluster, set, node).is_empty();
+    let when = if is_placed && members <= node.zones.len() { "DoNotSchedule" } else { "ScheduleAnyway" };
     TopologySpreadConstraint {
         max_skew: 1,
         topology_key: labels::ZONE.to_owned(),
-        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        when_unsatisfiable: when.to_owned(),
         label_selector: Some(LabelSelector {
             match_labels: Some(build_selector(cluster, set)),
             match_expressions: None,
