@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use homebase_api::conditions::find_condition;
@@ -33,9 +34,13 @@ use crate::store::{Change, Store};
 
 mod apply_plan;
 mod dereference;
+mod mirrors;
+mod restart;
 
 use apply_plan::Done;
 use dereference::{MirrorPod, Uninspected};
+use mirrors::Mirrors;
+use restart::Holds;
 
 /// The reconciler of one cluster.
 pub(super) struct IrisClusterReconciler {
@@ -47,6 +52,8 @@ pub(super) struct IrisClusterReconciler {
     pods: Store<MirrorPod>,
     sources: Sources,
     requests: Mutex<Option<super::sources::Requests>>,
+    mirrors: Mirrors,
+    holds: Holds,
 }
 
 /// The ConfigMap that a cluster names.
@@ -56,7 +63,8 @@ fn source_key(cluster: &IrisCluster) -> Option<ObjectKey> {
 }
 
 impl IrisClusterReconciler {
-    pub(super) fn new(engagement: Engagement, hub: Arc<HubClaim>) -> Self {
+    /// `mirror_interval` says how often the members of mirrors are asked who is primary; never without it.
+    pub(super) fn new(engagement: Engagement, hub: Arc<HubClaim>, mirror_interval: Option<Duration>) -> Self {
         let (sources, requests) = Sources::new();
         Self {
             engagement,
@@ -70,6 +78,8 @@ impl IrisClusterReconciler {
             pods: Store::default(),
             sources,
             requests: Mutex::new(Some(requests)),
+            mirrors: Mirrors::new(mirror_interval),
+            holds: Holds::default(),
         }
     }
 
@@ -118,6 +128,8 @@ impl IrisClusterReconciler {
                 Err(error) => Err(self.tell_failure(key, &cluster, error).await),
             },
             Err(invalid) => {
+                // What runs keeps running, and may fail over.
+                self.set_labels(key, &cluster::mirror_labels(&cluster, &found)).await?;
                 let events = cluster::refused_events(&cluster, &invalid);
                 let status = cluster::refused_status(&cluster, &invalid, Timestamp::now());
                 self.tell(key, &cluster, &status).await?;
@@ -152,6 +164,7 @@ impl IrisClusterReconciler {
         self.stateful_sets.forget_gone(&key.namespace);
         self.services.forget_gone(&key.namespace);
         self.config_maps.forget_gone(&key.namespace);
+        self.holds.forget(key);
         let shared = ObjectKey::new(&key.namespace, HEADLESS_SERVICE);
         let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {
             return Ok(Outcome::Done);
@@ -330,6 +343,7 @@ impl Reconciler for IrisClusterReconciler {
         watches.extend(self.watch_children(&self.services, "Service", &gate));
         watches.extend(self.watch_children(&self.config_maps, "ConfigMap", &gate));
         watches.extend(self.watch_pods(&gate));
+        watches.push(Watch { kind: "mirrors", run: Box::pin(self.clone().ask_mirrors(gate.clone())) });
         if let Some(requests) = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let this = self.clone();
             let wake = move |source: &ObjectKey| {

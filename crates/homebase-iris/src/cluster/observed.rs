@@ -6,6 +6,7 @@ use std::fmt;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::adoption::ADOPTED_TEMPLATE;
+use super::primary::Finding;
 use crate::hash::PLAN_HASH;
 
 /// Everything besides the IrisCluster itself that a plan depends on.
@@ -17,6 +18,8 @@ pub struct Dereferenced {
     pub stateful_sets: BTreeMap<String, ObservedStatefulSet>,
     /// The data pods by name.
     pub data_pods: BTreeMap<String, ObservedPod>,
+    /// What the members of the mirrors answer, by shard; a shard that is not in it was not asked.
+    pub mirrors: BTreeMap<usize, Finding>,
     /// Every child of this IrisCluster that is there now: owned by its UID.
     pub existing: Vec<ObservedChild>,
 }
@@ -81,6 +84,14 @@ impl From<&StatefulSet> for ObservedStatefulSet {
     }
 }
 
+impl ObservedStatefulSet {
+    /// Whether pods of an earlier revision are there. The revisions alone do not tell: with `OnDelete` the current one
+    /// stays where it was when all pods are of the other.
+    pub(crate) fn has_old_pods(&self) -> bool {
+        self.current_revision != self.update_revision && self.updated_replicas < self.replicas
+    }
+}
+
 /// A data pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedPod {
@@ -90,6 +101,8 @@ pub struct ObservedPod {
     pub resource_version: String,
     /// Its label `intersystems.com/mirrorRole`.
     pub mirror_role: Option<String>,
+    /// Its label `controller-revision-hash`: the revision of the template that it was made from.
+    pub revision: Option<String>,
 }
 
 /// A child object of an IrisCluster.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use homebase_iris::cluster::primary::{Answer, Asked, Finding};
 use homebase_iris::cluster::{
     ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
 };
@@ -18,6 +19,7 @@ pub(crate) struct Found {
     stateful_sets: BTreeMap<String, Controller>,
     deployments: BTreeMap<String, Controller>,
     data_pods: BTreeMap<String, Pod>,
+    mirrors: BTreeMap<usize, Answers>,
     existing: Vec<Child>,
 }
 
@@ -49,6 +51,17 @@ struct Pod {
     uid: String,
     resource_version: String,
     mirror_role: Option<String>,
+    revision: Option<String>,
+}
+
+/// What the members of a mirror answer, in a word and the pods that say so.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Answers {
+    primary: Vec<String>,
+    not_primary: Vec<String>,
+    silent: Vec<String>,
+    forbidden: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,17 +91,34 @@ impl Found {
                 .data_pods
                 .iter()
                 .map(|(name, pod)| {
-                    let Pod { uid, resource_version, mirror_role } = pod;
+                    let Pod { uid, resource_version, mirror_role, revision } = pod;
                     let pod = ObservedPod {
                         uid: uid.clone(),
                         resource_version: resource_version.clone(),
                         mirror_role: mirror_role.clone(),
+                        revision: revision.clone(),
                     };
                     (name.clone(), pod)
                 })
                 .collect(),
+            mirrors: self.mirrors.iter().map(|(shard, answers)| (*shard, self.finding(answers))).collect(),
             existing: self.existing.iter().map(child).collect(),
         }
+    }
+
+    fn finding(&self, answers: &Answers) -> Finding {
+        let uid = |pod: &String| self.data_pods.get(pod).map(|pod| pod.uid.clone()).unwrap_or_default();
+        let Answers { primary, not_primary, silent, forbidden } = answers;
+        let said = [
+            (primary, Answer::Primary),
+            (not_primary, Answer::NotPrimary),
+            (silent, Answer::Silent),
+            (forbidden, Answer::Forbidden),
+        ];
+        let asked = said.into_iter().flat_map(|(pods, answer)| {
+            pods.iter().map(move |pod| (pod.clone(), Asked { uid: uid(pod), answer }))
+        });
+        Finding::of(&asked.collect())
     }
 
     pub(crate) fn deployments(&self, current: &str) -> BTreeMap<String, ObservedDeployment> {

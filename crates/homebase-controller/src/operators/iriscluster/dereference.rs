@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use homebase_api::{IrisCluster, labels};
 use homebase_core::ObjectKey;
 use homebase_iris::cluster::{
-    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
+    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet, REVISION,
 };
+use homebase_kube::apply::key_of;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
@@ -49,12 +50,18 @@ impl MirrorPod {
                 uid: pod.uid().unwrap_or_default(),
                 resource_version: pod.resource_version().unwrap_or_default(),
                 mirror_role: label(labels::MIRROR_ROLE),
+                revision: label(REVISION),
             },
         }
     }
 }
 
 impl IrisClusterReconciler {
+    /// The UID of a data pod that is there and not on its way out.
+    pub(super) fn pod_uid(&self, pod: &ObjectKey) -> Option<String> {
+        self.pods.get(pod).filter(|pod| !pod.deleting).map(|pod| pod.observed.uid)
+    }
+
     /// What a plan depends on; none while the ConfigMap of `spec.configSource` has not been listed yet.
     pub(super) fn dereference(&self, cluster: &IrisCluster) -> Option<Dereferenced> {
         let config_source = match source_key(cluster) {
@@ -69,6 +76,7 @@ impl IrisClusterReconciler {
             config_source,
             stateful_sets: self.observe_stateful_sets(cluster),
             data_pods: self.observe_pods(cluster),
+            mirrors: self.mirrors.findings(&key_of(cluster)),
             existing: self.observe_children(cluster),
         })
     }
