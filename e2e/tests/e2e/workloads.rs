@@ -11,6 +11,7 @@ mod latency;
 mod mirror;
 mod objects;
 mod order;
+mod primary;
 mod refusal;
 mod removal;
 mod samples;
