@@ -57,3 +57,10 @@ pub const REGISTRATION: [&str; 10] = [
     EXPECTED_CLUSTER_UID,
     ALLOW_INSECURE,
 ];
+
+/// On a `StatefulSet`: the order in which the hub itself restarts its pods for an update; the value is [`PRIMARY_LAST`].
+/// Absent while the StatefulSet's own controller does it.
+pub const UPDATE_ORDER: &str = "homebase.dev/update-order";
+
+/// Value of [`UPDATE_ORDER`]: the other members of a mirror first, its primary last.
+pub const PRIMARY_LAST: &str = "PrimaryLast";

@@ -11,7 +11,7 @@ use crate::{Iris, IrisCluster, WorkCluster, annotations, labels, rules};
 
 /// Version of the CRDs, in the annotation `homebase.dev/crd-version`. It grows by one with every change of a
 /// schema, so that an older hub does not take a newer CRD back.
-pub const CRD_VERSION: u32 = 1;
+pub const CRD_VERSION: u32 = 2;
 
 /// Every CRD.
 pub fn crds() -> Vec<CustomResourceDefinition> {

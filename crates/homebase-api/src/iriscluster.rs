@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use node::{NodeSpec, UpdateStrategy, UpdateStrategyType};
 pub use pod::{ControllerTemplate, ObjectMetadata, PodSpecTemplate, PodTemplate};
 pub use service::{ServiceMetadata, ServiceTemplate};
-pub use status::{IrisClusterStatus, NodeGroupStatus, NodesStatus, Phase};
+pub use status::{IrisClusterStatus, MirrorStatus, NodeGroupStatus, NodesStatus, Phase};
 pub use storage::{StorageResources, StorageSpec, VolumeSettings};
 pub use topology::{Compute, Data, IrisDatabase, IrisNamespace, MirrorRole, Topology, UnknownMirrorRole};
 pub use webgateway::{AlternativeServers, Webgateway, WebgatewaySettings, WebgatewaySidecar, WebgatewayType};

@@ -15,11 +15,13 @@ use prometheus_client::registry::{Registry as MetricRegistry, Unit};
 use crate::queue::QueueObserver;
 
 mod clusters;
+mod mirrors;
 mod process;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use clusters::ClusterCollector;
+use mirrors::MirrorFigures;
 
 /// Bounds of the time of a reconcile and of a wait in a queue, in seconds: from one that found nothing to do
 /// to one that ran into its deadline.
@@ -149,6 +151,8 @@ pub struct Metrics {
     registrations: Family<EventLabel, Counter>,
     rotations: Family<RotationLabel, Counter>,
     writes: Family<WriteLabels, Counter>,
+    /// Of the mirrors.
+    pub(crate) mirrors: MirrorFigures,
 }
 
 impl Metrics {
@@ -171,6 +175,7 @@ impl Metrics {
             registrations: Family::default(),
             rotations: Family::default(),
             writes: Family::default(),
+            mirrors: MirrorFigures::default(),
         };
         metrics.register_controller_runtime(registry);
         metrics.register_own(registry);
@@ -246,6 +251,7 @@ impl Metrics {
             "Writes to work clusters that were answered with success",
             self.writes.clone(),
         );
+        self.mirrors.register(own);
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         own.register("build_info", "Version of the hub", build);

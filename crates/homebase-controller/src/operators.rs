@@ -2,6 +2,7 @@
 //! `reconcile::Workload` and know of one cluster at a time.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use homebase_kube::claim::HubClaim;
 use homebase_kube::permissions::{NEEDS, Need};
@@ -21,6 +22,8 @@ mod sources;
 pub struct IrisWorkload {
     /// Who this hub is: written on every object that it makes, and on the CRDs.
     pub hub: Arc<HubClaim>,
+    /// How often the members of mirrors are asked who is primary; never without it.
+    pub mirror_interval: Option<Duration>,
 }
 
 impl Workload for IrisWorkload {
@@ -44,7 +47,11 @@ impl Workload for IrisWorkload {
 
     fn engage(&self, cluster: &Engagement) -> Vec<Arc<dyn Reconciler>> {
         vec![
-            Arc::new(iriscluster::IrisClusterReconciler::new(cluster.clone(), self.hub.clone())),
+            Arc::new(iriscluster::IrisClusterReconciler::new(
+                cluster.clone(),
+                self.hub.clone(),
+                self.mirror_interval,
+            )),
             Arc::new(iris::IrisReconciler::new(cluster.clone(), self.hub.clone())),
         ]
     }

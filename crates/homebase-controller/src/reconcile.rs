@@ -13,6 +13,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Client;
 
 use crate::brake::FleetBrake;
+use crate::metrics::Metrics;
 use crate::queue::Priority;
 use crate::watching::Watching;
 
@@ -47,6 +48,8 @@ pub struct Engagement {
     pub watching: Watching,
     /// Says when nothing may be deleted.
     pub brake: Arc<FleetBrake>,
+    /// The figures of the hub.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Adds keys to the queue of one reconciler.

@@ -11,17 +11,19 @@ pub mod observed;
 pub mod placement;
 pub mod plan;
 mod preview;
+pub mod primary;
 mod status;
 mod validate;
 mod validated;
 
 pub use self::adoption::{ADOPTED_TEMPLATE, AdoptedPods, adopted_event, keeps_pods, without_marks};
-pub use self::events::{PruneStep, events, prune_event, refused_events};
+pub use self::events::{PruneStep, events, held_event, prune_event, refused_events, restart_event};
 pub use self::observed::{
     ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
     ObservedStatefulSet, Placement, Unread,
 };
-pub use self::plan::mirror_label::MirrorLabel;
+pub use self::plan::mirror_label::{MirrorLabel, mirror_labels};
+pub use self::plan::restart::{Hold, MirrorUpdate, REVISION, Restart, RestartStep, restart_step};
 pub use self::plan::{Applied, Plan, Prepared, Stage, Waiting, WaitingReason, plan};
 pub use self::preview::{Preview, PreviewObject, PreviewStep, preview};
 pub use self::status::{failed_status, first_status, refused_status, status};

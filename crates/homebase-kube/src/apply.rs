@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use homebase_core::{ObjectKey, Retry};
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -54,6 +55,15 @@ pub enum WriteError {
         #[source]
         source: RequestError,
     },
+    /// The pod could not be evicted.
+    #[error("evict Pod {key}")]
+    EvictPod {
+        /// Where the pod is.
+        key: ObjectKey,
+        /// Why.
+        #[source]
+        source: RequestError,
+    },
     /// The object could not be read.
     #[error("read {kind} {key}")]
     ReadObject {
@@ -84,6 +94,7 @@ impl WriteError {
             Self::ApplyObject { source, .. }
             | Self::ApplyStatus { source, .. }
             | Self::DeleteObject { source, .. }
+            | Self::EvictPod { source, .. }
             | Self::ReadObject { source, .. } => categorize(source),
             Self::AwaitAnswer { .. } => Category::ResponseTimeout,
         }
@@ -230,6 +241,63 @@ pub async fn fetch<K: Object>(client: &Client, key: &ObjectKey) -> Result<Option
         source,
     })
     .await
+}
+
+/// Lists the objects of a namespace that a label selector selects, as they are now. For what is few by nature: all of
+/// them come in one answer.
+pub async fn fetch_selected<K: Object>(
+    client: &Client,
+    namespace: &str,
+    selector: &str,
+) -> Result<Vec<K>, WriteError> {
+    let key = ObjectKey::new(namespace, selector);
+    let api = api_of::<K>(client, &key);
+    let params = ListParams::default().labels(selector);
+    let request = api.list(&params);
+    let list = within("list", kind_of::<K>(), &key, request, |kind, key, source| WriteError::ReadObject {
+        kind,
+        key,
+        source,
+    });
+    Ok(list.await?.items)
+}
+
+/// What became of an eviction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// The pod ends.
+    Begun,
+    /// It would break a `PodDisruptionBudget`, or the apiserver has too much to do: later.
+    NotNow,
+    /// The pod is gone, or another one has its name now.
+    Void,
+}
+
+/// Has exactly the pod with this UID evicted, which respects every `PodDisruptionBudget`.
+pub async fn evict_exact(client: &Client, key: &ObjectKey, uid: &str) -> Result<Eviction, WriteError> {
+    // Not `Api::evict`: kube 5.0 sends its options under a name that the apiserver ignores, the UID among them.
+    let eviction = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": { "name": key.name, "namespace": key.namespace },
+        "deleteOptions": { "preconditions": { "uid": uid } },
+    });
+    let params = PostParams::default();
+    let api = api_of::<Pod>(client, key);
+    let request = api.create_subresource::<_, serde_json::Value>("eviction", &key.name, &params, &eviction);
+    let evicted = within("evict", kind_of::<Pod>(), key, request, |_, key, source| WriteError::EvictPod {
+        key,
+        source,
+    })
+    .await;
+    match evicted {
+        Ok(_) => Ok(Eviction::Begun),
+        Err(error) => match error.category() {
+            Category::Throttled => Ok(Eviction::NotNow),
+            Category::NotFound | Category::Conflict => Ok(Eviction::Void),
+            _ => Err(error),
+        },
+    }
 }
 
 /// What becomes of the objects that a deleted object owns.

@@ -16,6 +16,7 @@ pub mod home;
 pub mod identity;
 pub mod observe;
 pub mod permissions;
+pub mod pod_proxy;
 pub mod policy;
 pub mod relist;
 pub mod rotating;

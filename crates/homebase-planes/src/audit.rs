@@ -42,7 +42,7 @@ pub struct AuditEvent {
     pub message: String,
     /// The address with its query, in which `dryRun` and `fieldManager` are.
     pub uri: String,
-    /// For deletes: `preconditions.uid`.
+    /// For deletes and evictions: `preconditions.uid`.
     pub precondition_uid: Option<String>,
     /// For deletes: `propagationPolicy`.
     pub propagation: Option<String>,
@@ -120,7 +120,9 @@ fn parse(line: &[u8]) -> serde_json::Result<AuditEvent> {
         code: status.code,
         message: status.message,
         uri: raw.request_uri,
-        precondition_uid: text(options.pointer("/preconditions/uid")),
+        precondition_uid: text(
+            options.pointer("/preconditions/uid").or(options.pointer("/deleteOptions/preconditions/uid")),
+        ),
         propagation: text(options.get("propagationPolicy")),
     })
 }

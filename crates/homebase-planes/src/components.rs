@@ -2,7 +2,7 @@
 //! anything: it turns settings into arguments.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::layout::{Layout, write_private};
 use crate::nodes::STORAGE_CLASS;
@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) controller_manager: bool,
     pub(crate) audit_log: bool,
     pub(crate) durable: bool,
+    /// The socket of the proxy by which the apiserver reaches pods.
+    pub(crate) pod_proxy: Option<PathBuf>,
 }
 
 /// The controllers and the scheduler may ask as often as a test makes them.
@@ -127,6 +129,9 @@ impl Settings {
                 .path("--audit-policy-file", &self.layout.audit_policy())
                 .text("--audit-log-maxsize", &AUDIT_LOG_MAX_MEGABYTES.to_string());
         }
+        if self.pod_proxy.is_some() {
+            arguments = arguments.path("--egress-selector-config-file", &self.layout.egress());
+        }
         if !self.controller_manager {
             // Nobody makes service accounts or takes the taint off new nodes.
             arguments = arguments.text("--disable-admission-plugins", "ServiceAccount,TaintNodesByCondition");
@@ -180,7 +185,7 @@ const STAGES: [(&str, &str); 3] = [
 const VOLUME_STAGES: &str = include_str!("../kwok/volume.yaml");
 
 /// Every write is logged once, when it is answered; a question about rights is a
-/// `create` that writes nothing. Deletes come with their
+/// `create` that writes nothing. Deletes and evictions come with their
 /// options, so that tests can see preconditions; nothing else comes with a
 /// body, so that no Secret is in the log. Reads are logged of those who may not do
 /// everything: tests want to see which of them were refused. A watch is logged when it
@@ -190,6 +195,7 @@ const AUDIT_POLICY: &str = r#"{
   "rules": [
     {"level": "None", "resources": [{"group": "authorization.k8s.io"}]},
     {"level": "Request", "verbs": ["delete", "deletecollection"]},
+    {"level": "Request", "verbs": ["create"], "resources": [{"group": "", "resources": ["pods/eviction"]}]},
     {"level": "Metadata", "verbs": ["create", "update", "patch"]},
     {"level": "None", "userGroups": ["system:masters"]},
     {"level": "Metadata", "verbs": ["get", "list", "watch"]},
@@ -220,6 +226,20 @@ fn of_class(stages: &str, class: &str, number: usize) -> String {
         .replace(&format!("'{STORAGE_CLASS}'"), &format!("'{class}'"))
         .replace(&format!("storageClassName: {STORAGE_CLASS}"), &format!("storageClassName: {class}"))
         .replace("name: homebase-volume-", &format!("name: homebase-volume-{number}-"))
+}
+
+/// Writes the file that leads the apiserver to its pods by a proxy (KEP-1281).
+pub(crate) fn write_egress(layout: &Layout, socket: &Path) -> Result<()> {
+    let text = format!(
+        r#"{{
+  "apiVersion": "apiserver.k8s.io/v1beta1", "kind": "EgressSelectorConfiguration",
+  "egressSelections": [{{"name": "cluster", "connection": {{
+    "proxyProtocol": "HTTPConnect", "transport": {{"uds": {{"udsName": "{}"}}}}
+  }}}}]
+}}"#,
+        socket.display()
+    );
+    write_private(&layout.egress(), &text)
 }
 
 #[derive(Debug, Default)]

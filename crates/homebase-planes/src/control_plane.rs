@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::components::{Component, Settings, write_static_files};
+use crate::components::{Component, Settings, write_egress, write_static_files};
 use crate::kubeconfig::{self, Credential};
 use crate::layout::{Layout, write_private};
 use crate::pki::{self, Authority};
@@ -44,6 +44,7 @@ pub struct Builder {
     durable: bool,
     keep_logs: bool,
     dir: Option<PathBuf>,
+    pod_proxy: Option<PathBuf>,
 }
 
 impl ControlPlane {
@@ -60,6 +61,7 @@ impl ControlPlane {
             durable: false,
             keep_logs: false,
             dir: None,
+            pod_proxy: None,
         }
     }
 }
@@ -145,6 +147,13 @@ impl Builder {
         self
     }
 
+    /// The socket of an HTTP CONNECT proxy by which the apiserver reaches pods, as where nodes are behind a tunnel. By
+    /// default it dials their addresses, at which nobody is. The path has 107 bytes at most.
+    pub fn pod_proxy(mut self, socket: impl Into<PathBuf>) -> Self {
+        self.pod_proxy = Some(socket.into());
+        self
+    }
+
     /// Starts the plane and waits until it can be used.
     ///
     /// # Errors
@@ -179,6 +188,7 @@ impl Builder {
             controller_manager: self.controllers.contains(&Component::ControllerManager),
             audit_log: self.audit_log,
             durable: self.durable,
+            pod_proxy: self.pod_proxy.clone(),
         };
         let (authority, admin) = self.write_files(&settings)?;
         let mut plane = ControlPlane::assemble(&self.name, settings, authority, admin)?;
@@ -208,6 +218,9 @@ impl Builder {
         write_private(&layout.service_account_key(), &tokens.private)?;
         write_private(&layout.service_account_public_key(), &tokens.public)?;
         write_static_files(layout, &self.storage_classes)?;
+        if let Some(socket) = &self.pod_proxy {
+            write_egress(layout, socket)?;
+        }
 
         let render = |user: &str| -> Result<String> {
             let identity = authority.client(user)?;

@@ -55,6 +55,10 @@ impl Layout {
         self.root.join("audit-policy.json")
     }
 
+    pub(crate) fn egress(&self) -> PathBuf {
+        self.root.join("egress.json")
+    }
+
     pub(crate) fn authority(&self) -> PathBuf {
         self.root.join("pki/authority.crt")
     }

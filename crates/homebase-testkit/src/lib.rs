@@ -7,6 +7,7 @@
 
 mod gateway;
 mod hub;
+mod pods;
 mod promtool;
 mod rights;
 
@@ -16,5 +17,6 @@ pub use homebase_planes::{
     EtcdBackup, Result, STORAGE_CLASS, Tools, ZONE_LABEL, eventually, start_many, target_dir, workspace_root,
 };
 pub use hub::{Answer, BINARY_VARIABLE, HubBuilder, HubProcess};
+pub use pods::{PodBehaviour, PodNetwork, PodRequest};
 pub use promtool::promtool;
 pub use rights::{HOME_ACCOUNT, HubRights};

@@ -388,6 +388,11 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "PERCENT", default_value_t = 50)]
     pub(crate) fleet_brake: u8,
 
+    /// Ask every mirror member this often, in seconds, whether it is the primary: at most 300, and 0 asks nobody. A cluster
+    /// with more than 30 members for each of these seconds is asked less often.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    pub(crate) mirror_interval: u64,
+
     /// Format of the log on standard error.
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     pub(crate) log_format: LogFormat,

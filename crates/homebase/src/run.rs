@@ -74,7 +74,7 @@ async fn run_hub(settings: Settings, started: Started, stop: CancellationToken) 
     };
     tracing::info!(hub_id = identity.hub_id, namespace = settings.namespace, "home cluster is ready");
     let claim = HubClaim { id: identity.hub_id, take_over: settings.take_over };
-    let workload = IrisWorkload { hub: Arc::new(claim) };
+    let workload = IrisWorkload { hub: Arc::new(claim), mirror_interval: settings.mirror_interval };
     let hub_settings = HubSettings {
         namespace: settings.namespace,
         instance: settings.instance,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use homebase_controller::registration::{Convention, Insecure};
 use homebase_kube::client::ClientLimits;
@@ -18,6 +19,8 @@ mod tests;
 const MAX_LABEL: usize = 63;
 const MAX_QPS: u64 = ClientLimits::MAX_REQUESTS_PER_SECOND;
 const MAX_IN_FLIGHT: usize = ClientLimits::MAX_IN_FLIGHT;
+/// Seconds. Less often than this, a label would be wrong for longer than users wait for a failover.
+const MAX_MIRROR_INTERVAL: u64 = 300;
 
 /// The settings of `homebase run`.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) take_over: Vec<String>,
     pub(crate) conventions: Vec<Convention>,
     pub(crate) fleet_brake: u8,
+    /// How often mirror members are asked who is primary; never without it.
+    pub(crate) mirror_interval: Option<Duration>,
     pub(crate) insecure: Insecure,
     pub(crate) logging: Logging,
 }
@@ -59,6 +64,8 @@ pub(crate) enum InvalidSetting {
     InFlight(usize),
     #[error("--fleet-brake: {0} is out of range: use 0 to 100")]
     FleetBrake(u8),
+    #[error("--mirror-interval: {0} is out of range: use 0 to {MAX_MIRROR_INTERVAL}")]
+    MirrorInterval(u64),
     #[error(
         "--log-level: `{0}` is no filter: use error, warn, info, debug, trace, or TARGET=LEVEL pairs with commas"
     )]
@@ -79,6 +86,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         cluster_qps,
         cluster_max_in_flight,
         fleet_brake,
+        mirror_interval,
         log_format,
         log_level,
     } = arguments.clone();
@@ -100,6 +108,9 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
     if fleet_brake > 100 {
         faults.push(InvalidSetting::FleetBrake(fleet_brake));
     }
+    if mirror_interval > MAX_MIRROR_INTERVAL {
+        faults.push(InvalidSetting::MirrorInterval(mirror_interval));
+    }
     if EnvFilter::try_new(&log_level).is_err() {
         faults.push(InvalidSetting::LogLevel(log_level.clone()));
     }
@@ -114,6 +125,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         take_over,
         conventions: conventions(&accept_secrets_of),
         fleet_brake,
+        mirror_interval: (mirror_interval > 0).then(|| Duration::from_secs(mirror_interval)),
         insecure: if allow_insecure_registrations { Insecure::IfAsked } else { Insecure::Refused },
         logging: Logging { format: log_format, filter: log_level },
     })

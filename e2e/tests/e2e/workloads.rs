@@ -12,6 +12,7 @@ mod mirror;
 mod objects;
 mod order;
 mod placement;
+mod primary;
 mod refusal;
 mod removal;
 mod samples;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,11 @@ pub struct IrisClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodesStatus>,
 
+    /// The mirrors, by shard: one for each that has ever answered who is primary. Absent when none has.
+    #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = limits::LIST_ITEMS))]
+    pub mirrors: Vec<MirrorStatus>,
+
     /// What is held back, and what it waits for, in words.
     #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = limits::LIST_ITEMS), inner(length(max = limits::SENTENCE_LENGTH)))]
@@ -44,6 +49,30 @@ pub struct IrisClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = limits::SENTENCE_LENGTH))]
     pub compute_selector: Option<String>,
+}
+
+/// What the members of one mirror have answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MirrorStatus {
+    /// Number of the shard that the mirror holds, from 0.
+    pub shard: i32,
+
+    /// Pod that was the last to say, alone, that it is the primary. Absent when none has so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::NAME_LENGTH))]
+    pub primary: Option<String>,
+
+    /// Time at which that pod was first heard to be the primary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub primary_since: Option<Time>,
+
+    /// Why nobody can tell who is primary now: `NoPrimary`, `TwoPrimaries` or `MirrorSilent`, as in the condition
+    /// `Ready`. Absent while one member alone says that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::LABEL_LENGTH))]
+    pub problem: Option<String>,
 }
 
 /// The node groups of a cluster. A group that the spec does not have is absent.
@@ -112,7 +141,7 @@ pub enum Phase {
     Running,
     /// Its nodes are being changed or scaled.
     Updating,
-    /// It has been running, and nodes are missing now.
+    /// It has been running, and nodes are missing now, or nobody can tell who is primary in a mirror.
     Degraded,
     /// It cannot go on without a change by somebody: see the condition `Stalled`.
     Stalled,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use homebase_api::conditions::iris::{Ready, TopologySatisfied};
@@ -32,16 +33,20 @@ use crate::store::Store;
 
 mod apply_plan;
 mod dereference;
+mod mirrors;
 mod nodes;
 mod placement;
 mod pods;
+mod restart;
 mod watches;
 
 use apply_plan::Done;
 use dereference::Uninspected;
+use mirrors::Mirrors;
 use nodes::Nodes;
 use placement::Placer;
 use pods::KnownPod;
+use restart::Holds;
 
 /// The reconciler of one cluster.
 pub(super) struct IrisClusterReconciler {
@@ -56,6 +61,8 @@ pub(super) struct IrisClusterReconciler {
     hub: Arc<HubClaim>,
     sources: Sources,
     requests: Mutex<Option<super::sources::Requests>>,
+    mirrors: Mirrors,
+    holds: Holds,
 }
 
 /// The ConfigMap that a cluster names.
@@ -65,7 +72,8 @@ fn source_key(cluster: &IrisCluster) -> Option<ObjectKey> {
 }
 
 impl IrisClusterReconciler {
-    pub(super) fn new(engagement: Engagement, hub: Arc<HubClaim>) -> Self {
+    /// `mirror_interval` says how often the members of mirrors are asked who is primary; never without it.
+    pub(super) fn new(engagement: Engagement, hub: Arc<HubClaim>, mirror_interval: Option<Duration>) -> Self {
         let (sources, requests) = Sources::new();
         let namespaces = engagement.watching.namespaces.clone();
         Self {
@@ -83,6 +91,8 @@ impl IrisClusterReconciler {
             hub,
             sources,
             requests: Mutex::new(Some(requests)),
+            mirrors: Mirrors::new(mirror_interval),
+            holds: Holds::default(),
         }
     }
 
@@ -131,6 +141,8 @@ impl IrisClusterReconciler {
                 Err(error) => Err(self.tell_failure(key, &cluster, error).await),
             },
             Err(invalid) => {
+                // What runs keeps running, and may fail over.
+                self.set_labels(key, &cluster::mirror_labels(&cluster, &found)).await?;
                 let events = cluster::refused_events(&cluster, &invalid);
                 let status = cluster::refused_status(&cluster, &invalid, Timestamp::now());
                 self.tell(key, &cluster, &status).await?;
@@ -165,6 +177,7 @@ impl IrisClusterReconciler {
         self.stateful_sets.forget_gone(&key.namespace);
         self.services.forget_gone(&key.namespace);
         self.config_maps.forget_gone(&key.namespace);
+        self.holds.forget(key);
         let shared = ObjectKey::new(&key.namespace, HEADLESS_SERVICE);
         let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {
             return Ok(Outcome::Done);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use homebase_kube::pod_proxy::is_pod_proxy;
 use jiff::Timestamp;
 
 use super::{Cluster, Method, Observer, StatusCode};
@@ -27,6 +28,10 @@ impl ClusterObserver {
 
 impl Observer for ClusterObserver {
     fn request(&self, method: &Method, path: &str, status: Option<StatusCode>) {
+        // A pod that does not answer says nothing of its cluster, and has figures of its own.
+        if is_pod_proxy(path) && status != Some(StatusCode::UNAUTHORIZED) {
+            return;
+        }
         if let Some(cluster) = self.cluster.get() {
             cluster.counters.request(status);
             cluster.signals.request(path, status);

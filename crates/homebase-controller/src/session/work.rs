@@ -85,6 +85,7 @@ impl Work {
             manager: hub.settings.field_manager.clone(),
             watching,
             brake: hub.brake.clone(),
+            metrics: hub.metrics.clone(),
         };
         let controllers = hub.workload.controllers();
         let reconcilers = hub.workload.engage(&engagement);

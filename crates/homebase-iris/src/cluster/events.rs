@@ -5,6 +5,7 @@ use homebase_api::conditions::find_condition;
 use homebase_api::conditions::iris::SpecAccepted;
 
 use super::observed::ObservedChild;
+use super::plan::restart::{MirrorUpdate, Restart};
 use super::plan::{Plan, Stage};
 use super::status::refusal;
 use super::validated::ValidatedCluster;
@@ -64,6 +65,19 @@ pub fn prune_event(child: &ObservedChild, step: PruneStep) -> PlannedEvent {
         }
         PruneStep::Deleted => PlannedEvent::new(EventReason::Deleted, format!("Deleted {kind} {name}")),
     }
+}
+
+/// The event that tells that a pod of a mirror was restarted for an update.
+pub fn restart_event(update: &MirrorUpdate, restart: &Restart) -> PlannedEvent {
+    let MirrorUpdate { stateful_set, .. } = update;
+    let note = format!("Restarted Pod {} for the update of StatefulSet {stateful_set}", restart.pod);
+    PlannedEvent::new(EventReason::Updated, note)
+}
+
+/// The event that tells why the update of a mirror does not go on.
+pub fn held_event(update: &MirrorUpdate, why: &str) -> PlannedEvent {
+    let note = format!("The update of StatefulSet {} waits: {why}", update.stateful_set);
+    PlannedEvent::new(EventReason::Waiting, note)
 }
 
 /// The event that tells of a refused spec, unless the status says the same already.

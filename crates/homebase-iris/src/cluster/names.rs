@@ -4,7 +4,9 @@
 
 use std::fmt;
 
+use homebase_api::IrisCluster;
 use homebase_api::labels::Component;
+use kube_core::ResourceExt as _;
 
 /// Superserver (SQL, ECP, native clients).
 pub const SUPERSERVER_PORT: u16 = 1972;
@@ -167,6 +169,11 @@ pub struct ClusterName {
 }
 
 impl ClusterName {
+    /// Of an IrisCluster.
+    pub(crate) fn of(cluster: &IrisCluster) -> Self {
+        Self { namespace: cluster.namespace().unwrap_or_default(), name: cluster.name_any() }
+    }
+
     /// A StatefulSet.
     pub fn stateful_set(&self, set: NodeSet) -> String {
         let NodeSet { component, shard } = set;

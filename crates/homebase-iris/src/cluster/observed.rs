@@ -6,6 +6,7 @@ use std::fmt;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::adoption::ADOPTED_TEMPLATE;
+use super::primary::Finding;
 use crate::hash::PLAN_HASH;
 
 /// Everything besides the IrisCluster itself that a plan depends on.
@@ -21,6 +22,8 @@ pub struct Dereferenced {
     pub zones: NodeZones,
     /// Whether the work cluster itself places members of mirrors.
     pub placement: Placement,
+    /// What the members of the mirrors answer, by shard; a shard that is not in it was not asked.
+    pub mirrors: BTreeMap<usize, Finding>,
     /// Every child of this IrisCluster that is there now: owned by its UID.
     pub existing: Vec<ObservedChild>,
 }
@@ -82,6 +85,14 @@ impl From<&StatefulSet> for ObservedStatefulSet {
             plan_hash: annotation(PLAN_HASH),
             adopted_template: annotation(ADOPTED_TEMPLATE),
         }
+    }
+}
+
+impl ObservedStatefulSet {
+    /// Whether pods of an earlier revision are there. The revisions alone do not tell: with `OnDelete` the current one
+    /// stays where it was when all pods are of the other.
+    pub(crate) fn has_old_pods(&self) -> bool {
+        self.current_revision != self.update_revision && self.updated_replicas < self.replicas
     }
 }
 

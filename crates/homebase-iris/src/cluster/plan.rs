@@ -4,6 +4,7 @@
 pub(crate) mod build;
 pub(crate) mod mirror_label;
 pub(crate) mod readiness;
+pub(crate) mod restart;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,6 +14,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 
 use self::mirror_label::{MirrorLabel, plan_mirror_labels};
 use self::readiness::{is_applied, readiness};
+use self::restart::{MirrorUpdate, plan_update};
 use super::adoption::as_adopted;
 use super::names::NodeSet;
 use super::observed::{ChildKind, ConfigSource, ObservedChild, ObservedStatefulSet};
@@ -64,8 +66,10 @@ pub struct Plan<S: Stage> {
     pub config_maps: Vec<ConfigMap>,
     /// The node groups that may be applied now: arbiter, data, compute, and what stands beside them.
     pub stateful_sets: Vec<StatefulSet>,
-    /// Labels `mirrorRole` for data pods that have none.
+    /// Labels `mirrorRole` of data pods that are not as they should be, in the order in which they are set.
     pub mirror_labels: Vec<MirrorLabel>,
+    /// Updates of mirrors whose pods the hub restarts.
+    pub updates: Vec<MirrorUpdate>,
     /// Children that no longer belong to the spec. Never one that is merely held back, never a volume.
     pub prune: Vec<ObservedChild>,
     /// What is held back, and for what. What runs of it keeps running unchanged.
@@ -85,6 +89,7 @@ impl Plan<Prepared> {
             config_maps,
             stateful_sets,
             mirror_labels,
+            updates,
             prune,
             waiting,
             observed: (),
@@ -96,6 +101,7 @@ impl Plan<Prepared> {
             config_maps,
             stateful_sets,
             mirror_labels,
+            updates,
             prune,
             waiting,
             observed,
@@ -155,6 +161,7 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
     let mut config_maps = Vec::new();
     let mut stateful_sets = Vec::new();
     let mut waiting = Vec::new();
+    let mut updates = Vec::new();
     let mut wanted = BTreeSet::from([(ChildKind::Service, cluster.key.name.clone())]);
     let mut before: Option<(NodeSet, Readiness)> = None;
 
@@ -180,6 +187,7 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
                 waiting.push(Waiting { set, reason: WaitingReason::NotReady(before, reason) });
             }
             _ => {
+                updates.extend(plan_update(cluster, set, &group.stateful_set, observed));
                 config_maps.extend(group.config_map);
                 stateful_sets.push(group.stateful_set);
             }
@@ -197,6 +205,7 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
         config_maps,
         stateful_sets,
         mirror_labels: plan_mirror_labels(cluster),
+        updates,
         prune: plan_prune(&cluster.found.existing, &wanted),
         waiting,
         observed: (),

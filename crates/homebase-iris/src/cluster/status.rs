@@ -11,6 +11,7 @@ use homebase_api::labels::Component;
 use homebase_api::{IrisCluster, IrisClusterStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use self::phase::{decide_phase, decide_reconciling};
 use self::topology::{set_topology, zones_of_ready};
@@ -19,6 +20,7 @@ use super::observed::ObservedStatefulSet;
 use super::plan::build::meta::build_selector;
 use super::plan::readiness::readiness;
 use super::plan::{Applied, Plan, Waiting};
+use super::primary::{Finding, NOT_GRANTED, Trouble, mirrors_status, troubles};
 use super::validated::ValidatedCluster;
 use crate::draft::{Draft, shorten};
 use crate::failure::Failure;
@@ -42,6 +44,7 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
         group_services: _,
         config_maps: _,
         mirror_labels: _,
+        updates: _,
         prune: _,
         stateful_sets,
         waiting,
@@ -58,8 +61,10 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
             GroupState { set, observed, readiness: planned.map(|set| readiness(set, observed)) }
         })
         .collect();
-    let phase = decide_phase(&previous, &groups);
-    set_readiness(&mut draft, &groups, waiting);
+    let mirrors = mirrors_status(cluster, &Time(now));
+    let troubles = troubles(cluster, &mirrors);
+    let phase = decide_phase(&previous, &groups, &troubles);
+    set_readiness(&mut draft, cluster, &groups, waiting, &troubles);
     let (reason, message) = decide_reconciling(phase, &groups, waiting);
     draft.set(reason != Reconciling::Done, reason, message);
     draft.set(False, Stalled::NotStalled, "");
@@ -73,6 +78,7 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
     let mut status = finish(previous, draft);
     status.phase = Some(phase);
     status.nodes = Some(nodes(cluster, &groups));
+    status.mirrors = mirrors;
     status.waiting = waiting.iter().map(ToString::to_string).collect();
     let compute = groups.iter().find(|group| group.set.component == Component::Compute);
     status.compute_replicas =
@@ -151,17 +157,31 @@ fn find<'a>(sets: &'a [StatefulSet], name: &str) -> Option<&'a StatefulSet> {
     sets.iter().find(|set| set.metadata.name.as_deref() == Some(name))
 }
 
-fn set_readiness(draft: &mut Draft, groups: &[GroupState<'_>], waiting: &[Waiting]) {
+fn set_readiness(
+    draft: &mut Draft,
+    cluster: &ValidatedCluster,
+    groups: &[GroupState<'_>],
+    waiting: &[Waiting],
+    troubles: &[Trouble],
+) {
     let unready = groups.iter().filter_map(|group| match &group.readiness {
         Some(readiness) if !readiness.is_ready() => Some(format!("{}: {readiness}", group.set)),
         _ => None,
     });
-    let reasons: Vec<String> = unready.chain(waiting.iter().map(ToString::to_string)).collect();
-    if reasons.is_empty() {
-        draft.set(True, Ready::AllNodesReady, "every node is ready");
-    } else {
-        draft.set(False, Ready::NodesNotReady, reasons.join("; "));
+    let of_mirrors = troubles.iter().map(ToString::to_string);
+    let reasons: Vec<String> =
+        of_mirrors.chain(unready).chain(waiting.iter().map(ToString::to_string)).collect();
+    if !reasons.is_empty() {
+        // That nobody knows where writes go is graver than that a node is missing.
+        let reason = troubles.first().map_or(Ready::NodesNotReady, |trouble| trouble.reason);
+        return draft.set(False, reason, reasons.join("; "));
     }
+    let is_forbidden = cluster.found.mirrors.values().any(|finding| *finding == Finding::Forbidden);
+    let mut message = "every node is ready".to_owned();
+    if is_forbidden {
+        message = format!("{message}; which one is primary is not asked: {NOT_GRANTED}");
+    }
+    draft.set(True, Ready::AllNodesReady, message);
 }
 
 fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {

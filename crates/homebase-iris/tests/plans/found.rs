@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use homebase_iris::cluster::primary::{Answer, Asked, Finding};
 use homebase_iris::cluster::{
     ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
     ObservedStatefulSet, Placement, Unread,
@@ -24,6 +25,7 @@ pub(crate) struct Found {
     zones: ZonesFound,
     /// `inPlace`, or why the policy is missing; nobody asked when absent.
     placement: Option<String>,
+    mirrors: BTreeMap<usize, Answers>,
     existing: Vec<Child>,
 }
 
@@ -73,6 +75,16 @@ struct Pod {
     revision: Option<String>,
 }
 
+/// What the members of a mirror answer, in a word and the pods that say so.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Answers {
+    primary: Vec<String>,
+    not_primary: Vec<String>,
+    silent: Vec<String>,
+    forbidden: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Child {
@@ -99,8 +111,24 @@ impl Found {
             pods: self.pods.iter().map(|(name, found)| (name.clone(), pod(found))).collect(),
             zones: zones(&self.zones),
             placement: self.placement.as_deref().map_or(Placement::NotAsked, placement),
+            mirrors: self.mirrors.iter().map(|(shard, answers)| (*shard, self.finding(answers))).collect(),
             existing: self.existing.iter().map(child).collect(),
         }
+    }
+
+    fn finding(&self, answers: &Answers) -> Finding {
+        let uid = |pod: &String| self.pods.get(pod).map(|pod| pod.uid.clone()).unwrap_or_default();
+        let Answers { primary, not_primary, silent, forbidden } = answers;
+        let said = [
+            (primary, Answer::Primary),
+            (not_primary, Answer::NotPrimary),
+            (silent, Answer::Silent),
+            (forbidden, Answer::Forbidden),
+        ];
+        let asked = said.into_iter().flat_map(|(pods, answer)| {
+            pods.iter().map(move |pod| (pod.clone(), Asked { uid: uid(pod), answer }))
+        });
+        Finding::of(&asked.collect())
     }
 
     pub(crate) fn deployments(&self, current: &str) -> BTreeMap<String, ObservedDeployment> {

@@ -130,6 +130,7 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
         config_maps,
         stateful_sets,
         mirror_labels,
+        updates,
         prune,
         waiting,
         observed: _,
@@ -158,7 +159,21 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
         let key = if component == "webgateway" { "gatewayService" } else { &format!("{component}Service") };
         result[key] = json!(service);
     }
+    if !updates.is_empty() {
+        result["updates"] = updates.iter().map(update).collect();
+    }
     result
+}
+
+fn update(update: &cluster::MirrorUpdate) -> Value {
+    let members = update.members.iter().map(|(pod, role)| format!("{pod} {role}"));
+    json!({
+        "shard": update.shard,
+        "statefulSet": update.stateful_set,
+        "uid": update.uid,
+        "selector": update.selector,
+        "members": members.collect::<Vec<_>>(),
+    })
 }
 
 fn run_iris(input: &Iris, file: &Found) -> Value {

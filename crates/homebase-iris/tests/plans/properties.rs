@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homebase_api::{IrisCluster, IrisClusterSpec, labels};
+use homebase_iris::cluster::primary::{Answer, Asked, Finding};
 use homebase_iris::cluster::{
     ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
     ObservedStatefulSet, Placement, Plan, Prepared, Unread, events, plan, status, validate,
@@ -173,16 +174,18 @@ fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
         }
         for (ordinal, role) in roles.into_iter().enumerate() {
             let Some(mirror_role) = role else { continue };
-            let pod = ObservedPod {
-                uid: format!("p{ordinal}"),
-                resource_version: "1".into(),
-                mirror_role,
-                ..ObservedPod::default()
-            };
+            let uid = format!("p{ordinal}");
+            let pod =
+                ObservedPod { uid, resource_version: "1".into(), mirror_role, ..ObservedPod::default() };
             found.pods.insert(format!("demo-data-0-{ordinal}"), pod);
         }
         (cluster, found)
     })
+}
+
+fn answers() -> impl Strategy<Value = Vec<Answer>> {
+    let answer = vec![Answer::Primary, Answer::NotPrimary, Answer::Silent, Answer::Forbidden];
+    prop::collection::vec(prop::sample::select(answer), 3)
 }
 
 fn make(cluster: &IrisCluster, found: &Dereferenced) -> Plan<Prepared> {
@@ -383,6 +386,37 @@ proptest! {
         for label in &plan.mirror_labels {
             prop_assert_eq!(&found.pods[&label.pod].mirror_role, &None);
         }
+    }
+
+    #[test]
+    fn answers_move_the_label_and_never_make_two((cluster, mut found) in scene(), answers in answers()) {
+        let asked = found.pods.iter().zip(answers).map(|((name, pod), answer)| {
+            (name.clone(), Asked { uid: pod.uid.clone(), answer })
+        });
+        let finding = Finding::of(&asked.collect());
+        found.mirrors.insert(0, finding.clone());
+        let plan = make(&cluster, &found);
+        let primaries = |found: &Dereferenced| {
+            let pods = found.pods.iter();
+            let labelled = pods.filter(|(_, pod)| pod.mirror_role.as_deref() == Some("primary"));
+            labelled.map(|(name, _)| name.clone()).collect::<Vec<_>>()
+        };
+        let before = primaries(&found);
+        for label in &plan.mirror_labels {
+            let pod = found.pods.get_mut(&label.pod).unwrap();
+            prop_assert_eq!((&pod.uid, &pod.resource_version), (&label.uid, &label.resource_version));
+            pod.mirror_role = Some(label.role.as_str().to_owned());
+            // Whoever stops here leaves no more of them than there were.
+            prop_assert!(primaries(&found).len() <= before.len().max(1), "{:?}", plan.mirror_labels);
+        }
+        match &finding {
+            Finding::Primary { pod, .. } if cluster.spec.topology.data.mirrored => {
+                prop_assert_eq!(&primaries(&found), &vec![pod.clone()]);
+            }
+            _ if !before.is_empty() => prop_assert_eq!(primaries(&found), before),
+            _ => {}
+        }
+        prop_assert_eq!(make(&cluster, &found).mirror_labels, vec![]);
     }
 
     #[test]

@@ -182,6 +182,22 @@ pub const NEEDS: &[Need] = &[
         without: Without::WorkGoesOn,
         why: PLACES,
     },
+    Need {
+        target: resource("", "pods", Some("proxy")),
+        verbs: &["get"],
+        scope: Scope::WatchedNamespaces,
+        without: Without::WorkGoesOn,
+        why: "asks each member of a mirror whether it is primary; without it labels stay where they are after a \
+              failover",
+    },
+    Need {
+        target: resource("", "pods", Some("eviction")),
+        verbs: &["create"],
+        scope: Scope::WatchedNamespaces,
+        without: Without::WorkGoesOn,
+        why: "restarts the pods of a mirror for an update, the primary last; without it such updates stop while \
+              another member than the first is primary",
+    },
 ];
 
 /// What becomes of an object that the hub makes: looked at, applied (which is a `patch`, and a `create` where it is

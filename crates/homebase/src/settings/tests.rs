@@ -1,5 +1,7 @@
 //! All faults of a command line are told at once.
 
+use std::time::Duration;
+
 use clap::Parser as _;
 use homebase_controller::registration::Insecure;
 
@@ -27,6 +29,13 @@ fn insecure_registrations_are_taken_only_on_request() {
 }
 
 #[test]
+fn mirrors_are_asked_every_three_seconds_or_as_often_as_is_said() {
+    assert_eq!(settings(&[]).unwrap().mirror_interval, Some(Duration::from_secs(3)));
+    assert_eq!(settings(&["--mirror-interval=300"]).unwrap().mirror_interval, Some(Duration::from_secs(300)));
+    assert_eq!(settings(&["--mirror-interval=0"]).unwrap().mirror_interval, None);
+}
+
+#[test]
 fn every_fault_is_told() {
     let faults = settings(&[
         "--namespace=No_Good",
@@ -35,6 +44,7 @@ fn every_fault_is_told() {
         "--cluster-qps=0",
         "--cluster-max-in-flight=601",
         "--fleet-brake=101",
+        "--mirror-interval=301",
         "--log-level=a=b=c",
     ])
     .unwrap_err();
@@ -49,6 +59,7 @@ fn every_fault_is_told() {
             "--cluster-qps",
             "--cluster-max-in-flight",
             "--fleet-brake",
+            "--mirror-interval",
             "--log-level"
         ]
     );

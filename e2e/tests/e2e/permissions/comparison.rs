@@ -18,8 +18,15 @@ const NOTICED: Duration = Duration::from_secs(60);
 /// What every account may do, whatever its roles.
 const EVERYBODY: [&str; 1] = ["selfsubjectrulesreviews"];
 /// Without these, resources are operated all the same.
-const WORK_GOES_ON: [&str; 5] =
-    ["create,patch events", "/finalizers", "customresourcedefinitions", "watch nodes", "mutatingadmission"];
+const WORK_GOES_ON: [&str; 7] = [
+    "create,patch events",
+    "/finalizers",
+    "customresourcedefinitions",
+    "watch nodes",
+    "mutatingadmission",
+    "pods/proxy",
+    "pods/eviction",
+];
 
 fn is_about(rule: &PolicyRule, resource: &str) -> bool {
     rule.resources.iter().flatten().any(|one| one == resource)

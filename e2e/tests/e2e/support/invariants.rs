@@ -69,6 +69,9 @@ impl Fleet {
 /// I1, I2 and I3.
 fn assert_delete_is_safe(plane: &ControlPlane, request: &AuditEvent) {
     assert_ne!(request.verb, "deletecollection", "I2 on {}: {request:?}", plane.name());
+    if request.subresource.as_deref() == Some("eviction") {
+        assert!(request.precondition_uid.is_some(), "I2 on {}: {request:?}", plane.name());
+    }
     if request.verb != "delete" {
         return;
     }

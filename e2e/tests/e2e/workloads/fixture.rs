@@ -3,11 +3,13 @@
 
 use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use homebase_testkit::{AuditEvent, AuditMark, ControlPlane, eventually};
+use homebase_testkit::{AuditEvent, AuditMark, ControlPlane, PodNetwork, eventually};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Client;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -25,12 +27,20 @@ pub(super) const CLUSTER: &str = "IrisCluster";
 pub(super) const IRIS: &str = "Iris";
 
 static FLEET: OnceCell<RwLock<Fleet>> = OnceCell::const_new();
+static PODS: LazyLock<PodNetwork> = LazyLock::new(|| PodNetwork::start().unwrap());
+
+/// What the apiserver finds at the addresses of pods: nobody, unless a test says who.
+pub(super) fn pod_network() -> &'static PodNetwork {
+    &PODS
+}
 
 /// The fleet. It ends with the test binary: the watchdogs of its processes see to that.
 async fn fleet() -> &'static RwLock<Fleet> {
     FLEET
         .get_or_init(|| async {
-            let plane = ControlPlane::builder("workloads").zones(["boston", "london"]);
+            let plane = ControlPlane::builder("workloads")
+                .zones(["boston", "london"])
+                .pod_proxy(pod_network().socket());
             let fleet = Fleet::builder("workloads").work(plane).start().await;
             fleet.register(&fleet.work[0]).await;
             fleet.wait_cluster_ready("workloads").await;
@@ -294,6 +304,7 @@ fn resource(kind: &str) -> ApiResource {
         "Service" => ApiResource::erase::<Service>(&()),
         "ConfigMap" => ApiResource::erase::<ConfigMap>(&()),
         "Pod" => ApiResource::erase::<Pod>(&()),
+        "PodDisruptionBudget" => ApiResource::erase::<PodDisruptionBudget>(&()),
         "PersistentVolumeClaim" => ApiResource::erase::<PersistentVolumeClaim>(&()),
         "ServiceAccount" => ApiResource::erase::<k8s_openapi::api::core::v1::ServiceAccount>(&()),
         CLUSTER => ApiResource::erase::<homebase_api::IrisCluster>(&()),

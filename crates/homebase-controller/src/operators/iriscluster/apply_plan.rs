@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use homebase_api::iriscluster::MirrorRole;
 use homebase_api::{IrisCluster, annotations, labels};
 use homebase_core::ObjectKey;
 use homebase_iris::PlannedEvent;
@@ -12,7 +13,7 @@ use homebase_iris::cluster::{
     adopted_event, prune_event,
 };
 use homebase_kube::Category;
-use homebase_kube::apply::{self, Dependents};
+use homebase_kube::apply::{self, Dependents, key_of};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
@@ -30,7 +31,7 @@ pub(super) struct Done {
     pub(super) outcome: Outcome,
     /// StatefulSets that had to be sent, by name, as the apiserver answered them.
     pub(super) answered: BTreeMap<String, ObservedStatefulSet>,
-    /// What was done that the plan cannot tell: children taken over, children removed.
+    /// What was done that the plan cannot tell: children taken over or removed, pods restarted.
     pub(super) told: Vec<PlannedEvent>,
 }
 
@@ -48,12 +49,15 @@ impl IrisClusterReconciler {
             config_maps,
             stateful_sets,
             mirror_labels,
+            updates,
             prune,
             // What is held back is told in the status, and not sent.
             waiting: _,
             observed: (),
         } = plan;
         let engagement = &self.engagement;
+        // Before all else: whatever of the rest cannot be applied, the Service has to lead to the primary.
+        self.set_labels(&key_of(cluster), mirror_labels).await?;
         let foreign = if may_adopt(cluster) { Foreign::Adopt } else { Foreign::Refuse };
         let mut told = Vec::new();
         let mut tell = |kind, name: &str, adopted: Option<AdoptedPods>| {
@@ -76,11 +80,10 @@ impl IrisClusterReconciler {
             tell(ChildKind::StatefulSet, &set.name_any(), answer.adopted);
             answered.insert(set.name_any(), answer.view);
         }
-        let namespace = cluster.namespace().unwrap_or_default();
-        for label in mirror_labels {
-            self.label(&namespace, label).await?;
-        }
         let mut done = Done { outcome: Outcome::Done, answered, told };
+        for update in updates {
+            self.go_on(cluster, update, &mut done).await?;
+        }
         for child in prune {
             match self.remove(cluster, child).await? {
                 Removal::Done => done.told.push(prune_event(child, PruneStep::Deleted)),
@@ -95,16 +98,31 @@ impl IrisClusterReconciler {
         Ok(done)
     }
 
-    async fn label(&self, namespace: &str, label: &MirrorLabel) -> Result<(), ReconcileError> {
-        let MirrorLabel { pod, uid, resource_version, role } = label;
-        let key = ObjectKey::new(namespace, pod);
-        let patch = json!({ "metadata": { "labels": { labels::MIRROR_ROLE: role.as_str() } } });
-        match apply::patch_exact::<Pod>(&self.engagement.client, &key, uid, resource_version, patch).await {
-            Ok(_) => Ok(()),
-            // The pod has changed or gone since: that news is on its way and brings us back here.
-            Err(error) if matches!(error.category(), Category::Conflict | Category::NotFound) => Ok(()),
-            Err(error) => Err(error.into()),
+    /// Sets labels in their order, and none after one that could not be set: the pod has changed or gone since, and that
+    /// news is on its way and brings us back here.
+    pub(super) async fn set_labels(
+        &self,
+        cluster: &ObjectKey,
+        labels: &[MirrorLabel],
+    ) -> Result<(), ReconcileError> {
+        for MirrorLabel { pod, uid, resource_version, role } in labels {
+            let key = ObjectKey::new(&cluster.namespace, pod);
+            let patch = json!({ "metadata": { "labels": { labels::MIRROR_ROLE: role.as_str() } } });
+            let client = &self.engagement.client;
+            match apply::patch_exact::<Pod>(client, &key, uid, resource_version, patch).await {
+                Ok(_) => tracing::info!(pod = %key, role = role.as_str(), "mirror role labelled"),
+                Err(error) if matches!(error.category(), Category::Conflict | Category::NotFound) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if *role == MirrorRole::Primary
+                && let Some(since) = self.mirrors.take_primary_since(cluster, uid)
+            {
+                self.engagement.metrics.mirrors.relabelled(since);
+            }
         }
+        Ok(())
     }
 
     async fn remove(&self, cluster: &IrisCluster, child: &ObservedChild) -> Result<Removal, ReconcileError> {

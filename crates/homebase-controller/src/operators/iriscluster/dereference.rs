@@ -9,6 +9,7 @@ use homebase_iris::cluster::{
     ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet, Placement,
     places_members,
 };
+use homebase_kube::apply::key_of;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::ResourceExt as _;
 
@@ -31,6 +32,11 @@ impl From<&ConfigMap> for Uninspected {
 }
 
 impl IrisClusterReconciler {
+    /// The UID of a data pod that is there and not on its way out.
+    pub(super) fn pod_uid(&self, pod: &ObjectKey) -> Option<String> {
+        self.pods.get(pod).filter(|pod| !pod.deleting).map(|pod| pod.observed.uid)
+    }
+
     /// What a plan depends on; none while the ConfigMap of `spec.configSource` has not been listed yet, or the zones of
     /// nodes and the policy for them are just being looked at. Who brings them wakes the cluster.
     pub(super) fn dereference(&self, cluster: &IrisCluster) -> Option<Dereferenced> {
@@ -53,6 +59,7 @@ impl IrisClusterReconciler {
             pods,
             zones: zones?,
             placement: placement?,
+            mirrors: self.mirrors.findings(&key_of(cluster)),
             existing: self.observe_children(cluster),
         })
     }

@@ -2,14 +2,11 @@
 //! may have a thousand pods, and each of them changes several times as it comes up.
 
 use homebase_api::labels;
-use homebase_iris::cluster::ObservedPod;
+use homebase_iris::cluster::{ObservedPod, REVISION};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
 use crate::store::Change;
-
-/// The label in which a StatefulSet writes the revision of a pod.
-const REVISION: &str = "controller-revision-hash";
 
 /// What is kept of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -30,6 +30,7 @@ impl IrisClusterReconciler {
         watches.extend(self.watch_pods(&gate));
         watches.push(self.watch_nodes(&gate));
         watches.push(self.watch_policy(&gate));
+        watches.push(Watch { kind: "mirrors", run: Box::pin(self.clone().ask_mirrors(gate.clone())) });
         if let Some(requests) = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let this = self.clone();
             let wake = move |source: &ObjectKey| {

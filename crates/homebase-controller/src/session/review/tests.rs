@@ -20,8 +20,8 @@ fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> ResourceRule {
 
 fn everything_but_events() -> Rules {
     let all = ["namespaces", "customresourcedefinitions", "statefulsets", "deployments", "services"];
-    let more =
-        ["configmaps", "pods", "irisclusters", "iris", "selfsubjectrulesreviews", "*/status", "*/finalizers"];
+    let more = ["configmaps", "pods", "pods/proxy", "pods/eviction", "irisclusters", "iris"];
+    let rest = ["selfsubjectrulesreviews", "*/status", "*/finalizers"];
     let verbs = ["get", "list", "watch", "create", "patch", "update"];
     let url = NonResourceRule {
         non_resource_urls: Some(vec!["/version".to_owned()]),
@@ -29,7 +29,8 @@ fn everything_but_events() -> Rules {
     };
     let deletes = rule(&["*"], &["statefulsets", "deployments", "services", "configmaps"], &["delete"]);
     let zones = ["nodes", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"];
-    let resources = vec![rule(&["*"], &[&all[..], &more[..], &zones[..]].concat(), &verbs), deletes];
+    let resources =
+        vec![rule(&["*"], &[&all[..], &more[..], &rest[..], &zones[..]].concat(), &verbs), deletes];
     Rules { resources, urls: vec![url], incomplete: None }
 }
 

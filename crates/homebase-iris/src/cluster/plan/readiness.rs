@@ -3,6 +3,7 @@
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 
+use super::restart::is_marked;
 use crate::cluster::observed::ObservedStatefulSet;
 use crate::hash::PLAN_HASH;
 use crate::readiness::Readiness;
@@ -42,8 +43,12 @@ fn replicas(set: &StatefulSet) -> Option<i32> {
     set.spec.as_ref().and_then(|spec| spec.replicas)
 }
 
-/// With `OnDelete` the user decides when a pod is updated: old pods are what is wanted.
+/// With `OnDelete` the user decides when a pod is updated, and old pods are what is wanted; unless it is the hub's way to
+/// restart them itself.
 fn updates_by_hand(set: &StatefulSet) -> bool {
+    if is_marked(set) {
+        return false;
+    }
     let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref());
     strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("OnDelete")
 }

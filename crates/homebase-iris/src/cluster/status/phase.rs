@@ -7,12 +7,17 @@ use homebase_api::labels::Component;
 
 use super::GroupState;
 use crate::cluster::plan::Waiting;
+use crate::cluster::primary::Trouble;
 use crate::readiness::Readiness;
 
 /// The phase after a plan was applied.
-pub(super) fn decide_phase(previous: &IrisClusterStatus, groups: &[GroupState<'_>]) -> Phase {
+pub(super) fn decide_phase(
+    previous: &IrisClusterStatus,
+    groups: &[GroupState<'_>],
+    troubles: &[Trouble],
+) -> Phase {
     if groups.iter().all(|group| group.readiness == Some(Readiness::Ready)) {
-        return Phase::Running;
+        return if troubles.is_empty() { Phase::Running } else { Phase::Degraded };
     }
     let came_up = match previous.phase {
         Some(Phase::Running | Phase::Updating | Phase::Degraded) => true,
@@ -57,7 +62,7 @@ fn is_changing(group: &GroupState<'_>) -> bool {
 }
 
 fn is_updating(group: &GroupState<'_>) -> bool {
-    let settled = group.observed.is_none_or(|observed| observed.current_revision == observed.update_revision);
+    let settled = group.observed.is_none_or(|observed| !observed.has_old_pods());
     match &group.readiness {
         Some(
             Readiness::Absent | Readiness::Unapplied | Readiness::Unobserved | Readiness::Updating { .. },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use homebase_api::annotations;
 use homebase_api::iriscluster::UpdateStrategyType;
 use homebase_api::labels::Component;
 use k8s_openapi::api::apps::v1::{
@@ -13,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use super::meta::{build_meta, build_selector};
 use super::pod::build_pod_template;
 use crate::cluster::names::{HEADLESS_SERVICE, NodeSet};
+use crate::cluster::plan::restart::is_driven;
 use crate::cluster::validated::{Node, ValidatedCluster};
 use crate::hash::{PLAN_HASH, fingerprint};
 
@@ -24,8 +26,9 @@ pub(crate) fn build_stateful_set(
     config_map: Option<&ConfigMap>,
 ) -> StatefulSet {
     let mut metadata = build_meta(cluster, set, cluster.key.stateful_set(set));
-    let annotations = node.template.controller_annotations.clone();
-    metadata.annotations = Some(annotations);
+    let mut of_user = node.template.controller_annotations.clone();
+    of_user.remove(annotations::UPDATE_ORDER);
+    metadata.annotations = Some(of_user);
     let strategy = match node.update_strategy {
         UpdateStrategyType::RollingUpdate => "RollingUpdate",
         UpdateStrategyType::OnDelete => "OnDelete",
@@ -61,6 +64,14 @@ pub(crate) fn build_stateful_set(
     stateful_set.metadata.annotations.get_or_insert_default().insert(PLAN_HASH.to_owned(), hash);
     if let Some(spec) = &mut stateful_set.spec {
         spec.replicas = cluster.replicas(set.component);
+    }
+    // After the hash as well: who restarts the pods is no update of them.
+    if is_driven(cluster, set, node) {
+        let order = (annotations::UPDATE_ORDER.to_owned(), annotations::PRIMARY_LAST.to_owned());
+        stateful_set.metadata.annotations.get_or_insert_default().extend([order]);
+        if let Some(strategy) = stateful_set.spec.as_mut().and_then(|spec| spec.update_strategy.as_mut()) {
+            strategy.type_ = Some("OnDelete".to_owned());
+        }
     }
     stateful_set
 }

@@ -1,0 +1,110 @@
+//! Goes on with the update of a mirror whose primary is not member 0: reads what is there at this moment and has one pod
+//! evicted at most. Which one is decided in `homebase-iris`; it never deletes a pod past the `PodDisruptionBudget`s.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use homebase_api::IrisCluster;
+use homebase_core::ObjectKey;
+use homebase_iris::cluster::primary::mirror_members;
+use homebase_iris::cluster::{MirrorUpdate, Restart, RestartStep, held_event, restart_event, restart_step};
+use homebase_kube::apply::{self, Eviction, key_of};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+
+use super::IrisClusterReconciler;
+use super::apply_plan::Done;
+use crate::reconcile::{Outcome, ReconcileError};
+
+/// How soon to look again at an update that waits: for answers and budgets, of which nothing tells.
+const UPDATE_WAIT: Duration = Duration::from_secs(5);
+
+/// What updates wait for, by StatefulSet, as it was told last: told once, and not with every look.
+#[derive(Default)]
+pub(super) struct Holds(Mutex<HashMap<ObjectKey, (ObjectKey, String)>>);
+
+impl Holds {
+    /// Keeps what a StatefulSet waits for; true when that is news.
+    fn set(&self, set: ObjectKey, cluster: ObjectKey, why: Option<&str>) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            None => {
+                all.remove(&set);
+                false
+            }
+            Some(why) => {
+                let before = all.insert(set, (cluster, why.to_owned()));
+                before.is_none_or(|(_, before)| before != why)
+            }
+        }
+    }
+
+    /// Forgets a cluster that is gone.
+    pub(super) fn forget(&self, cluster: &ObjectKey) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, (of, _)| of != cluster);
+    }
+}
+
+impl IrisClusterReconciler {
+    /// Takes the next step of an update.
+    pub(super) async fn go_on(
+        &self,
+        cluster: &IrisCluster,
+        update: &MirrorUpdate,
+        done: &mut Done,
+    ) -> Result<(), ReconcileError> {
+        let key = key_of(cluster);
+        let set_key = ObjectKey::new(&key.namespace, &update.stateful_set);
+        done.outcome = Outcome::After(UPDATE_WAIT);
+        let hold = match self.next_step(cluster, &key, update).await? {
+            RestartStep::Nothing => None,
+            // That pods come up one after the other is what an update is, and the status says so.
+            RestartStep::Hold(hold) => (!hold.is_passing()).then(|| hold.to_string()),
+            RestartStep::Restart(Restart { pod, uid }) => {
+                self.engagement.brake.check()?;
+                let place = ObjectKey::new(&key.namespace, &pod);
+                match apply::evict_exact(&self.engagement.client, &place, &uid).await? {
+                    Eviction::Begun => {
+                        done.told.push(restart_event(update, &Restart { pod, uid }));
+                        None
+                    }
+                    Eviction::NotNow => Some(format!("a PodDisruptionBudget does not let {pod} go now")),
+                    Eviction::Void => None,
+                }
+            }
+        };
+        if self.holds.set(set_key, key, hold.as_deref())
+            && let Some(why) = hold
+        {
+            done.told.push(held_event(update, &why));
+        }
+        Ok(())
+    }
+
+    /// The next step, from the apiserver and from IRIS itself: what the watches have brought may be late.
+    async fn next_step(
+        &self,
+        cluster: &IrisCluster,
+        key: &ObjectKey,
+        update: &MirrorUpdate,
+    ) -> Result<RestartStep, ReconcileError> {
+        let client = &self.engagement.client;
+        let place = ObjectKey::new(&key.namespace, &update.stateful_set);
+        let Some(set) = apply::fetch::<StatefulSet>(client, &place).await? else {
+            return Ok(RestartStep::Nothing);
+        };
+        if !self.stateful_sets.is_removable(&set, &update.uid, cluster.uid().as_deref()) {
+            return Ok(RestartStep::Nothing);
+        }
+        let pods: Vec<Pod> = apply::fetch_selected(client, &key.namespace, &update.selector).await?;
+        let mirrors = mirror_members(cluster);
+        let Some(members) = mirrors.iter().find(|members| members.shard == update.shard) else {
+            return Ok(RestartStep::Nothing);
+        };
+        let finding = self.ask_now(key, members).await;
+        Ok(restart_step(update, &set, &pods, &finding))
+    }
+}
