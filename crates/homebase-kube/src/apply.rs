@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use homebase_core::{ObjectKey, Retry};
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,6 +65,17 @@ pub enum WriteError {
         #[source]
         source: RequestError,
     },
+    /// The objects of a namespace could not be listed.
+    #[error("list {kind} in {namespace}")]
+    ListObjects {
+        /// The objects' kind.
+        kind: String,
+        /// Where they are.
+        namespace: String,
+        /// Why.
+        #[source]
+        source: RequestError,
+    },
     /// The apiserver did not answer in time.
     #[error("{verb} {kind} {key}: no complete answer within {} s", REQUEST_TIMEOUT.as_secs())]
     AwaitAnswer {
@@ -84,9 +95,19 @@ impl WriteError {
             Self::ApplyObject { source, .. }
             | Self::ApplyStatus { source, .. }
             | Self::DeleteObject { source, .. }
+            | Self::ListObjects { source, .. }
             | Self::ReadObject { source, .. } => categorize(source),
             Self::AwaitAnswer { .. } => Category::ResponseTimeout,
         }
+    }
+
+    /// Whether the object cannot become what it should be, because a field of it cannot change. Of a StatefulSet an
+    /// apiserver says so in these words only: they are in its validation since there are StatefulSets.
+    pub fn is_immutable(&self) -> bool {
+        const WORDS: [&str; 2] = ["updates to statefulset spec", "field is immutable"];
+        let Self::ApplyObject { source, .. } = self else { return false };
+        let kube::Error::Api(status) = &**source else { return false };
+        status.code == 422 && WORDS.iter().any(|words| status.message.contains(words))
     }
 
     /// When another try makes sense.
@@ -230,6 +251,23 @@ pub async fn fetch<K: Object>(client: &Client, key: &ObjectKey) -> Result<Option
         source,
     })
     .await
+}
+
+/// Reads the objects of a namespace with these labels as they are now, from the apiserver.
+pub async fn fetch_all<K: Object>(
+    client: &Client,
+    namespace: &str,
+    selector: &str,
+) -> Result<Vec<K>, WriteError> {
+    let key = ObjectKey::new(namespace, "");
+    let (api, params) = (api_of::<K>(client, &key), ListParams::default().labels(selector));
+    let request = api.list(&params);
+    let listed = within("list", kind_of::<K>(), &key, request, |kind, key, source| WriteError::ListObjects {
+        kind,
+        namespace: key.namespace,
+        source,
+    });
+    Ok(listed.await?.items)
 }
 
 /// What becomes of the objects that a deleted object owns.
