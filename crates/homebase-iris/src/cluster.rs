@@ -2,24 +2,32 @@
 //! is the result.
 
 mod adoption;
+pub mod claims;
 pub mod cpf;
 pub mod csp;
 mod events;
+pub mod fixed;
 pub mod mirror;
 pub mod names;
 pub mod observed;
 pub mod plan;
 mod preview;
+mod size;
 mod status;
 mod validate;
 mod validated;
 
 pub use self::adoption::{ADOPTED_TEMPLATE, AdoptedPods, adopted_event, keeps_pods, without_marks};
-pub use self::events::{PruneStep, events, prune_event, refused_events};
+pub use self::claims::ClaimPhase;
+pub use self::events::{PruneStep, events, growth_event, prune_event, recreation_event, refused_events};
+pub use self::fixed::FixedField;
 pub use self::observed::{
-    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
+    ChildKind, Claims, ConfigSource, Dereferenced, GrowthRefusal, ObservedChild, ObservedClaim, ObservedPod,
+    ObservedStatefulSet,
 };
 pub use self::plan::mirror_label::MirrorLabel;
+pub use self::plan::recreation::{Hold, Recreation};
+pub use self::plan::storage::{ClaimGrowth, Storage};
 pub use self::plan::{Applied, Plan, Prepared, Stage, Waiting, WaitingReason, plan};
 pub use self::preview::{Preview, PreviewObject, PreviewStep, preview};
 pub use self::status::{failed_status, first_status, refused_status, status};

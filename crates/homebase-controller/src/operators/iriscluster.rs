@@ -33,9 +33,11 @@ use crate::store::{Change, Store};
 
 mod apply_plan;
 mod dereference;
+mod volumes;
 
 use apply_plan::Done;
 use dereference::{MirrorPod, Uninspected};
+use volumes::Volumes;
 
 /// The reconciler of one cluster.
 pub(super) struct IrisClusterReconciler {
@@ -45,6 +47,7 @@ pub(super) struct IrisClusterReconciler {
     services: Children<Service, Uninspected>,
     config_maps: Children<ConfigMap, Uninspected>,
     pods: Store<MirrorPod>,
+    volumes: Volumes,
     sources: Sources,
     requests: Mutex<Option<super::sources::Requests>>,
 }
@@ -68,6 +71,7 @@ impl IrisClusterReconciler {
             services: Children::new(hub.clone()),
             config_maps: Children::new(hub),
             pods: Store::default(),
+            volumes: Volumes::default(),
             sources,
             requests: Mutex::new(Some(requests)),
         }
@@ -88,6 +92,7 @@ impl IrisClusterReconciler {
             && self.services.store.is_synced_in(namespace)
             && self.config_maps.store.is_synced_in(namespace)
             && self.pods.is_synced_in(namespace)
+            && self.volumes.is_settled_in(namespace)
     }
 
     fn all(&self) -> Vec<ObjectKey> {
@@ -133,10 +138,13 @@ impl IrisClusterReconciler {
         cluster: &IrisCluster,
         validated: &cluster::ValidatedCluster,
     ) -> Result<Outcome, ReconcileError> {
-        let plan = cluster::plan(validated);
+        let mut plan = cluster::plan(validated);
         let mut events = cluster::events(validated, &plan);
-        let Done { outcome, answered, told } = self.apply(cluster, &plan).await?;
+        let Done { outcome, answered, told, refused } = self.apply(cluster, &plan).await?;
         events.extend(told);
+        for (claim, words) in refused {
+            plan.refuse_growth(&claim, &words);
+        }
         let mut observed = self.observe_stateful_sets(cluster);
         observed.extend(answered);
         let applied = plan.applied(observed);
@@ -152,6 +160,7 @@ impl IrisClusterReconciler {
         self.stateful_sets.forget_gone(&key.namespace);
         self.services.forget_gone(&key.namespace);
         self.config_maps.forget_gone(&key.namespace);
+        self.volumes.forget(key);
         let shared = ObjectKey::new(&key.namespace, HEADLESS_SERVICE);
         let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {
             return Ok(Outcome::Done);
@@ -330,6 +339,7 @@ impl Reconciler for IrisClusterReconciler {
         watches.extend(self.watch_children(&self.services, "Service", &gate));
         watches.extend(self.watch_children(&self.config_maps, "ConfigMap", &gate));
         watches.extend(self.watch_pods(&gate));
+        watches.extend(self.watch_claims(&gate));
         if let Some(requests) = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let this = self.clone();
             let wake = move |source: &ObjectKey| {

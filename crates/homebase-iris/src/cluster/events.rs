@@ -4,7 +4,10 @@ use homebase_api::IrisCluster;
 use homebase_api::conditions::find_condition;
 use homebase_api::conditions::iris::SpecAccepted;
 
+use super::fixed;
 use super::observed::ObservedChild;
+use super::plan::recreation::Recreation;
+use super::plan::storage::ClaimGrowth;
 use super::plan::{Plan, Stage};
 use super::status::refusal;
 use super::validated::ValidatedCluster;
@@ -23,6 +26,11 @@ pub fn events<S: Stage>(cluster: &ValidatedCluster, plan: &Plan<S>) -> Vec<Plann
             continue;
         };
         let hash = set.metadata.annotations.as_ref().and_then(|all| all.get(PLAN_HASH));
+        let is_made_anew = plan.recreations.iter().any(|recreation| recreation.stateful_set == name);
+        if is_made_anew {
+            // Who takes that step tells of it.
+            continue;
+        }
         if hash != observed.plan_hash.as_ref() {
             events.push(PlannedEvent::new(EventReason::Updated, format!("Updated StatefulSet {name}")));
         }
@@ -64,6 +72,24 @@ pub fn prune_event(child: &ObservedChild, step: PruneStep) -> PlannedEvent {
         }
         PruneStep::Deleted => PlannedEvent::new(EventReason::Deleted, format!("Deleted {kind} {name}")),
     }
+}
+
+/// The event that tells that a StatefulSet was deleted to be made anew.
+pub fn recreation_event(recreation: &Recreation) -> PlannedEvent {
+    let Recreation { stateful_set, fields, uid: _, claims: _ } = recreation;
+    let fields = fixed::list(fields);
+    let note = format!(
+        "Deleted StatefulSet {stateful_set} to make it anew, because {fields} cannot change while it exists; its pods \
+         run on"
+    );
+    PlannedEvent::new(EventReason::Recreated, note)
+}
+
+/// The event that tells that a claim asks for more.
+pub fn growth_event(growth: &ClaimGrowth) -> PlannedEvent {
+    let ClaimGrowth { claim, from, to, uid: _, resource_version: _ } = growth;
+    let note = format!("Asked for {} instead of {} for PersistentVolumeClaim {claim}", to.0, from.0);
+    PlannedEvent::new(EventReason::Growing, note)
 }
 
 /// The event that tells of a refused spec, unless the status says the same already.

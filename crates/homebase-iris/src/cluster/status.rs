@@ -2,6 +2,7 @@
 //! generation than the status already does.
 
 mod phase;
+mod storage;
 
 use homebase_api::conditions::ConditionStatus::{False, True, Unknown};
 use homebase_api::conditions::iris::{
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use self::phase::{decide_phase, decide_reconciling};
+use self::storage::{set_storage, told_of_volumes};
 use super::names::NodeSet;
 use super::observed::ObservedStatefulSet;
 use super::plan::build::meta::build_selector;
@@ -44,7 +46,10 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
         config_maps: _,
         mirror_labels: _,
         prune: _,
+        growths: _,
         stateful_sets,
+        recreations,
+        storage,
         waiting,
         observed,
     } = applied;
@@ -62,8 +67,13 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
     let phase = decide_phase(&previous, &groups);
     set_readiness(&mut draft, &groups, waiting);
     let (reason, message) = decide_reconciling(phase, &groups, waiting);
+    let (reason, message) = told_of_volumes(reason, message, recreations, storage);
     draft.set(reason != Reconciling::Done, reason, message);
-    draft.set(False, Stalled::NotStalled, "");
+    match waiting.iter().find(|waiting| waiting.is_stalled()) {
+        Some(stalled) => draft.set(True, Stalled::ImmutableField, stalled.to_string()),
+        None => draft.set(False, Stalled::NotStalled, ""),
+    }
+    set_storage(&mut draft, storage);
     set_topology(&mut draft, cluster, &groups);
     match cluster.warnings.as_slice() {
         [] => draft.set(True, SpecAccepted::Accepted, ""),

@@ -1,12 +1,18 @@
 //! Reads `observed.yaml` of a golden folder. Must not fill in what the file does not say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use homebase_iris::cluster::fixed::FixedFields;
 use homebase_iris::cluster::{
-    ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet,
+    ChildKind, Claims, ConfigSource, Dereferenced, GrowthRefusal, ObservedChild, ObservedClaim, ObservedPod,
+    ObservedStatefulSet,
 };
 use homebase_iris::iris::ObservedDeployment;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// The word for "the plan hash that the input gives", which a person cannot write down.
 const CURRENT: &str = "current";
@@ -19,6 +25,30 @@ pub(crate) struct Found {
     deployments: BTreeMap<String, Controller>,
     data_pods: BTreeMap<String, Pod>,
     existing: Vec<Child>,
+    terminating: BTreeSet<String>,
+    claims: Option<BTreeMap<String, Claim>>,
+}
+
+/// A claim in short: its phase and the sizes, and how its growth stands.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Claim {
+    phase: String,
+    requested: String,
+    capacity: Option<String>,
+    #[serde(default)]
+    condition: Option<String>,
+    #[serde(default)]
+    deleting: bool,
+    #[serde(default)]
+    refusal: Option<Refusal>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refusal {
+    to: String,
+    words: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +71,8 @@ struct Controller {
     current_revision: Option<String>,
     update_revision: Option<String>,
     plan_hash: Option<String>,
+    /// A StatefulSet of which only what cannot change matters.
+    fixed: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +81,10 @@ struct Pod {
     uid: String,
     resource_version: String,
     mirror_role: Option<String>,
+    #[serde(default)]
+    orphaned: bool,
+    #[serde(default)]
+    unmarked: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,16 +114,24 @@ impl Found {
                 .data_pods
                 .iter()
                 .map(|(name, pod)| {
-                    let Pod { uid, resource_version, mirror_role } = pod;
+                    let Pod { uid, resource_version, mirror_role, orphaned, unmarked } = pod;
                     let pod = ObservedPod {
                         uid: uid.clone(),
                         resource_version: resource_version.clone(),
                         mirror_role: mirror_role.clone(),
+                        orphaned: *orphaned,
+                        marked: !unmarked,
                     };
                     (name.clone(), pod)
                 })
                 .collect(),
             existing: self.existing.iter().map(child).collect(),
+            terminating: self.terminating.clone(),
+            claims: self.claims.as_ref().map_or(Claims::Unknown, |claims| {
+                Claims::Known(
+                    claims.iter().map(|(name, claim)| (name.clone(), observed(name, claim))).collect(),
+                )
+            }),
         }
     }
 
@@ -124,7 +168,32 @@ fn stateful_set(found: &Controller, current: Option<&String>) -> ObservedStatefu
         update_revision: found.update_revision.clone(),
         plan_hash: plan_hash(found, current),
         adopted_template: None,
+        fixed: found.fixed.as_ref().map(fixed).unwrap_or_default(),
     }
+}
+
+fn observed(name: &str, claim: &Claim) -> ObservedClaim {
+    let Claim { phase, requested, capacity, condition, deleting, refusal } = claim;
+    let condition =
+        condition.as_ref().map(|kind| json!([{"type": kind, "status": "True", "message": "no room"}]));
+    let object: PersistentVolumeClaim = serde_json::from_value(json!({
+        "metadata": {
+            "uid": format!("uid-of-{name}"),
+            "resourceVersion": "1",
+            "deletionTimestamp": deleting.then_some("2026-11-20T09:00:00Z"),
+        },
+        "spec": { "resources": { "requests": { "storage": requested } } },
+        "status": { "phase": phase, "capacity": capacity.as_ref().map(|size| json!({ "storage": size })), "conditions": condition },
+    }))
+    .unwrap();
+    let refusal = refusal
+        .as_ref()
+        .map(|refusal| GrowthRefusal { to: Quantity(refusal.to.clone()), words: refusal.words.clone() });
+    ObservedClaim { refusal, ..ObservedClaim::from(&object) }
+}
+
+fn fixed(set: &Value) -> FixedFields {
+    FixedFields::of(&serde_json::from_value::<StatefulSet>(set.clone()).unwrap())
 }
 
 fn plan_hash(found: &Controller, current: Option<&String>) -> Option<String> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homebase_api::{IrisCluster, IrisClusterSpec, labels};
+use homebase_iris::cluster::fixed::FixedFields;
 use homebase_iris::cluster::{
     ChildKind, ConfigSource, Dereferenced, ObservedChild, ObservedPod, ObservedStatefulSet, Plan, Prepared,
     events, plan, status, validate,
@@ -136,6 +137,7 @@ fn stateful_set() -> impl Strategy<Value = ObservedStatefulSet> {
                 update_revision: Some(if rolling { "b" } else { "a" }.into()),
                 plan_hash: Some("old".into()),
                 adopted_template: None,
+                fixed: FixedFields::default(),
             }
         },
     )
@@ -171,7 +173,8 @@ fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
         }
         for (ordinal, role) in roles.into_iter().enumerate() {
             let Some(mirror_role) = role else { continue };
-            let pod = ObservedPod { uid: format!("p{ordinal}"), resource_version: "1".into(), mirror_role };
+            let (uid, resource_version) = (format!("p{ordinal}"), "1".into());
+            let pod = ObservedPod { uid, resource_version, mirror_role, orphaned: false, marked: true };
             found.data_pods.insert(format!("demo-data-0-{ordinal}"), pod);
         }
         (cluster, found)

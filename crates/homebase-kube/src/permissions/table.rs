@@ -120,7 +120,7 @@ pub const NEEDS: &[Need] = &[
         verbs: CHILD,
         scope: Scope::WatchedNamespaces,
         without: Without::WorkStops,
-        why: "the nodes of an IrisCluster; deleted only when empty, and never with their pods",
+        why: "the nodes of an IrisCluster; deleted only when empty or to be made anew, and never with their pods",
     },
     Need {
         target: resource("apps", "deployments", None),
@@ -149,6 +149,14 @@ pub const NEEDS: &[Need] = &[
         scope: Scope::WatchedNamespaces,
         without: Without::WorkStops,
         why: "the label that says which pod of a mirror is primary",
+    },
+    Need {
+        target: resource("", "persistentvolumeclaims", None),
+        verbs: &["list", "watch", "patch"],
+        scope: Scope::WatchedNamespaces,
+        without: Without::WorkGoesOn,
+        why: "`StorageReady`, and asking for more where the spec does; without it volumes do not grow, and no \
+              StatefulSet with volumes is made anew",
     },
 ];
 

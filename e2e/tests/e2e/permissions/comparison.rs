@@ -18,7 +18,8 @@ const NOTICED: Duration = Duration::from_secs(60);
 /// What every account may do, whatever its roles.
 const EVERYBODY: [&str; 1] = ["selfsubjectrulesreviews"];
 /// Without these, resources are operated all the same.
-const WORK_GOES_ON: [&str; 3] = ["create,patch events", "/finalizers", "customresourcedefinitions"];
+const WORK_GOES_ON: [&str; 4] =
+    ["create,patch events", "/finalizers", "customresourcedefinitions", "persistentvolumeclaims"];
 
 fn is_about(rule: &PolicyRule, resource: &str) -> bool {
     rule.resources.iter().flatten().any(|one| one == resource)

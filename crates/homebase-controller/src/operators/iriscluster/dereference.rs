@@ -1,7 +1,7 @@
 //! The first step of a reconcile: everything besides the resource itself that its plan depends on. It reads what
 //! the watches have brought and asks the apiserver for nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homebase_api::{IrisCluster, labels};
 use homebase_core::ObjectKey;
@@ -49,6 +49,8 @@ impl MirrorPod {
                 uid: pod.uid().unwrap_or_default(),
                 resource_version: pod.resource_version().unwrap_or_default(),
                 mirror_role: label(labels::MIRROR_ROLE),
+                marked: label(labels::MANAGED_BY).as_deref() == Some(labels::MANAGED_BY_HOMEBASE),
+                orphaned: pod.owner_references().iter().all(|owner| owner.controller != Some(true)),
             },
         }
     }
@@ -68,6 +70,8 @@ impl IrisClusterReconciler {
         Some(Dereferenced {
             config_source,
             stateful_sets: self.observe_stateful_sets(cluster),
+            terminating: self.observe_terminating(cluster),
+            claims: self.volumes.observe(cluster),
             data_pods: self.observe_pods(cluster),
             existing: self.observe_children(cluster),
         })
@@ -81,6 +85,12 @@ impl IrisClusterReconciler {
         let (namespace, uid) = place(cluster);
         let owned = self.stateful_sets.owned_by(&namespace, &uid);
         owned.into_iter().filter(|(_, set)| !set.deleting).map(|(key, set)| (key.name, set.view)).collect()
+    }
+
+    fn observe_terminating(&self, cluster: &IrisCluster) -> BTreeSet<String> {
+        let (namespace, uid) = place(cluster);
+        let owned = self.stateful_sets.owned_by(&namespace, &uid);
+        owned.into_iter().filter(|(_, set)| set.deleting).map(|(key, _)| key.name).collect()
     }
 
     fn observe_pods(&self, cluster: &IrisCluster) -> BTreeMap<String, ObservedPod> {

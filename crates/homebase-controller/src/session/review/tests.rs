@@ -20,15 +20,15 @@ fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> ResourceRule {
 
 fn everything_but_events() -> Rules {
     let all = ["namespaces", "customresourcedefinitions", "statefulsets", "deployments", "services"];
-    let more =
-        ["configmaps", "pods", "irisclusters", "iris", "selfsubjectrulesreviews", "*/status", "*/finalizers"];
+    let operated = ["configmaps", "pods", "persistentvolumeclaims", "irisclusters", "iris"];
+    let more = ["selfsubjectrulesreviews", "*/status", "*/finalizers"];
     let verbs = ["get", "list", "watch", "create", "patch", "update"];
     let url = NonResourceRule {
         non_resource_urls: Some(vec!["/version".to_owned()]),
         verbs: vec!["get".to_owned()],
     };
     let deletes = rule(&["*"], &["statefulsets", "deployments", "services", "configmaps"], &["delete"]);
-    let resources = vec![rule(&["*"], &[&all[..], &more[..]].concat(), &verbs), deletes];
+    let resources = vec![rule(&["*"], &[&all[..], &operated[..], &more[..]].concat(), &verbs), deletes];
     Rules { resources, urls: vec![url], incomplete: None }
 }
 
