@@ -29,6 +29,8 @@ struct Scope {
     /// How many listings have begun.
     epoch: u64,
     synced: bool,
+    /// The last listing that was begun was refused: the hub may not list.
+    refused: bool,
 }
 
 struct Inner<V> {
@@ -126,6 +128,7 @@ impl<V: Clone + PartialEq> Store<V> {
                 let scope = inner.scope(namespace);
                 let listing = scope.listing.take().unwrap_or_default();
                 scope.synced = true;
+                scope.refused = false;
                 let is_covered = |key: &&ObjectKey| namespace == EVERYWHERE || key.namespace == namespace;
                 let gone: Vec<_> = inner
                     .entries
@@ -159,6 +162,17 @@ impl<V: Clone + PartialEq> Store<V> {
         }
     }
 
+    /// Takes note that a request of the watch of a namespace was refused for want of a right. Only of a listing does that
+    /// mean that nothing is known: where objects can be listed and not watched, they are listed again and again. True
+    /// when it is news.
+    pub fn refuse(&self, namespace: &str) -> bool {
+        let mut inner = self.write();
+        let scope = inner.scope(namespace);
+        let is_news = scope.listing.is_some() && !scope.refused;
+        scope.refused |= is_news;
+        is_news
+    }
+
     /// What is known of one object.
     pub fn get(&self, key: &ObjectKey) -> Option<V> {
         self.read().entries.get(key).map(|entry| entry.view.clone())
@@ -189,6 +203,16 @@ impl<V: Clone + PartialEq> Store<V> {
     pub fn is_synced(&self) -> bool {
         let inner = self.read();
         !inner.scopes.is_empty() && inner.scopes.values().all(|scope| scope.synced)
+    }
+
+    /// Whether waiting would bring more: a listing of what covers a namespace has been taken in, or was refused.
+    pub fn is_settled_in(&self, namespace: &str) -> bool {
+        self.read().covering(namespace).is_some_and(|scope| scope.synced || scope.refused)
+    }
+
+    /// [`Store::is_synced_in`], and the hub still has the right to list.
+    pub fn is_readable_in(&self, namespace: &str) -> bool {
+        self.read().covering(namespace).is_some_and(|scope| scope.synced && !scope.refused)
     }
 
     /// Whether a whole listing has been taken in of what covers a namespace: only then does absence mean anything in it.

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::reconcile::Watch;
-use crate::store::{Change, Store};
+use crate::store::{Change, EVERYWHERE, Store};
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +53,8 @@ struct Progress {
     listed: bool,
     failures: u32,
     last_failure: Option<(Instant, Category)>,
+    /// The hub may not watch it, and goes on without it.
+    waived: bool,
 }
 
 /// Which watches of a cluster have listed what there is, and which fail.
@@ -109,6 +111,9 @@ impl SyncBoard {
 
 impl Progress {
     fn describe(&self, place: &Place) -> Option<String> {
+        if self.waived {
+            return None;
+        }
         let failing = self.last_failure.filter(|(since, _)| since.elapsed() < FAILURE_MEMORY);
         match failing {
             Some((_, category)) if !self.listed || self.failures >= FAILURES_UNTIL_BROKEN => {
@@ -154,6 +159,52 @@ impl Watching {
             + 'static,
         V: Clone + PartialEq + Send + Sync + 'static,
     {
+        let subject = Subject { kind, selector, grant: Grant::Required };
+        self.watches(client, subject, store, view, on_change)
+    }
+
+    /// The same for what work goes on without where the hub lacks the right to list it: then `on_change` is called once
+    /// with no changes, and the store is settled without being readable.
+    pub fn objects_if_granted<K, V>(
+        &self,
+        client: &Client,
+        kind: &'static str,
+        selector: Option<&str>,
+        store: &Store<V>,
+        view: fn(&K) -> V,
+        on_change: impl FnMut(Vec<Change<V>>) + Clone + Send + 'static,
+    ) -> Vec<Watch>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned
+            + Send
+            + 'static,
+        V: Clone + PartialEq + Send + Sync + 'static,
+    {
+        let subject = Subject { kind, selector, grant: Grant::Optional };
+        self.watches(client, subject, store, view, on_change)
+    }
+
+    fn watches<K, V>(
+        &self,
+        client: &Client,
+        subject: Subject<'_>,
+        store: &Store<V>,
+        view: fn(&K) -> V,
+        on_change: impl FnMut(Vec<Change<V>>) + Clone + Send + 'static,
+    ) -> Vec<Watch>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned
+            + Send
+            + 'static,
+        V: Clone + PartialEq + Send + Sync + 'static,
+    {
+        let Subject { kind, selector, grant } = subject;
         // Before any of them runs: the store is in sync when the last of them has listed.
         store.expect(self.namespaces.names().map(NamespaceName::as_str));
         let watch = |namespace: Option<&NamespaceName>| {
@@ -162,7 +213,17 @@ impl Watching {
                 None => Api::<K>::all(client.clone()),
             };
             let place = Place { kind, namespace: namespace.cloned() };
-            self.feed(place, watch_objects(api, config(selector)), store.clone(), view, on_change.clone())
+            self.board.update(&place, |_| {});
+            let feed = Feed {
+                watching: self.clone(),
+                place,
+                store: store.clone(),
+                view,
+                on_change: on_change.clone(),
+                grant,
+                failing: false,
+            };
+            self.run(kind, watch_objects(api, config(selector)), feed)
         };
         match self.namespaces.as_ref() {
             Namespaces::All => vec![watch(None)],
@@ -170,25 +231,37 @@ impl Watching {
         }
     }
 
-    fn feed<K, V>(
+    fn run<K, V>(
         &self,
-        place: Place,
+        kind: &'static str,
         stream: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
-        store: Store<V>,
-        view: fn(&K) -> V,
-        on_change: impl FnMut(Vec<Change<V>>) + Send + 'static,
+        feed: Feed<K, V, impl FnMut(Vec<Change<V>>) + Send + 'static>,
     ) -> Watch
     where
         K: Resource<DynamicType = ()> + std::fmt::Debug + Send + 'static,
         V: Clone + PartialEq + Send + Sync + 'static,
     {
-        self.board.update(&place, |_| {});
-        let kind = place.kind;
-        let feed = Feed { watching: self.clone(), place, store, view, on_change, failing: false };
         let reachable = self.reachable.clone();
         let pause = move |delay| until_ready(delay, reachable.clone());
         Watch { kind, run: Box::pin(run_watch(stream, feed, fastrand::f64, pause)) }
     }
+}
+
+/// What is watched.
+#[derive(Clone, Copy, Debug)]
+struct Subject<'a> {
+    kind: &'static str,
+    selector: Option<&'a str>,
+    grant: Grant,
+}
+
+/// Whether work goes on without the right to watch something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grant {
+    /// It does not.
+    Required,
+    /// It does.
+    Optional,
 }
 
 /// Waits as long as a failed watch has to: until the cluster answers again, or for the backoff where it has never ceased
@@ -218,7 +291,23 @@ struct Feed<K, V, F> {
     store: Store<V>,
     view: fn(&K) -> V,
     on_change: F,
+    grant: Grant,
     failing: bool,
+}
+
+impl<K, V, F> Feed<K, V, F>
+where
+    V: Clone + PartialEq,
+    F: FnMut(Vec<Change<V>>),
+{
+    /// Goes on without what the hub has no right to list.
+    fn waive(&mut self) {
+        self.watching.board.update(&self.place, |progress| progress.waived = true);
+        let namespace = self.place.namespace.as_ref().map_or(EVERYWHERE, NamespaceName::as_str);
+        if self.store.refuse(namespace) {
+            (self.on_change)(Vec::new());
+        }
+    }
 }
 
 impl<K, V, F> Listener<K> for Feed<K, V, F>
@@ -256,6 +345,7 @@ where
             progress.last_failure = Some((Instant::now(), category));
         });
         match category {
+            Category::Forbidden if self.grant == Grant::Optional => self.waive(),
             Category::NotFound => self.watching.unserved.notify_one(),
             Category::Forbidden | Category::Throttled => {}
             _ => self.watching.doubt.notify_one(),

@@ -2,9 +2,11 @@
 //! is the result.
 
 mod adoption;
+pub mod claims;
 pub mod cpf;
 pub mod csp;
 mod events;
+pub mod fixed;
 pub mod mirror;
 pub mod names;
 pub mod observed;
@@ -12,18 +14,25 @@ pub mod placement;
 pub mod plan;
 mod preview;
 pub mod primary;
+mod size;
 mod status;
 mod validate;
 mod validated;
 
 pub use self::adoption::{ADOPTED_TEMPLATE, AdoptedPods, adopted_event, keeps_pods, without_marks};
-pub use self::events::{PruneStep, events, held_event, prune_event, refused_events, restart_event};
+pub use self::claims::ClaimPhase;
+pub use self::events::{
+    PruneStep, events, growth_event, held_event, prune_event, recreation_event, refused_events, restart_event,
+};
+pub use self::fixed::FixedField;
 pub use self::observed::{
-    ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
-    ObservedStatefulSet, Placement, Unread,
+    ChildKind, Claims, ConfigSource, Dereferenced, GrowthRefusal, NoPlacement, NodeZones, ObservedChild,
+    ObservedClaim, ObservedPod, ObservedStatefulSet, Placement, Unread,
 };
 pub use self::plan::mirror_label::{MirrorLabel, mirror_labels};
+pub use self::plan::recreation::{Hold as RecreationHold, Recreation};
 pub use self::plan::restart::{Hold, MirrorUpdate, REVISION, Restart, RestartStep, restart_step};
+pub use self::plan::storage::{ClaimGrowth, Storage};
 pub use self::plan::{Applied, Plan, Prepared, Stage, Waiting, WaitingReason, plan};
 pub use self::preview::{Preview, PreviewObject, PreviewStep, preview};
 pub use self::status::{failed_status, first_status, refused_status, status};

@@ -18,6 +18,10 @@ pub enum EventReason {
     Deleted,
     /// An object that another operator made was taken over.
     Adopted,
+    /// An object was deleted to be made anew.
+    Recreated,
+    /// A volume was asked to grow.
+    Growing,
     /// Something is held back.
     Waiting,
     /// The spec cannot be built.
@@ -33,6 +37,8 @@ impl EventReason {
             Self::Updated => "Updated",
             Self::Deleted => "Deleted",
             Self::Adopted => "Adopted",
+            Self::Recreated => "Recreated",
+            Self::Growing => "Growing",
             Self::Waiting => "Waiting",
             Self::Refused => "Refused",
         }

@@ -9,6 +9,10 @@ pub const CONFIG_HASH: &str = "homebase.dev/config-hash";
 /// It tells "ready" from "ready as it was before the change", which no field of the status can.
 pub const PLAN_HASH: &str = "homebase.dev/plan-hash";
 
+/// Annotation on a StatefulSet: fingerprint of the fields that it cannot change, as they were asked for when it was
+/// applied.
+pub const FIXED_HASH: &str = "homebase.dev/fixed-hash";
+
 /// The fingerprint of something that serializes to JSON without exception.
 pub(crate) fn fingerprint(value: &impl serde::Serialize) -> String {
     // Core types and maps of texts always serialize; a constant would only make every plan look unchanged.

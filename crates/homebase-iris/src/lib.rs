@@ -12,6 +12,6 @@ mod report;
 
 pub use events::{EventReason, PlannedEvent};
 pub use failure::Failure;
-pub use hash::{CONFIG_HASH, PLAN_HASH};
+pub use hash::{CONFIG_HASH, FIXED_HASH, PLAN_HASH};
 pub use readiness::Readiness;
 pub use report::{Invalid, InvalidKind};

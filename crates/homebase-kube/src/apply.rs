@@ -75,6 +75,17 @@ pub enum WriteError {
         #[source]
         source: RequestError,
     },
+    /// The objects of a namespace could not be listed.
+    #[error("list {kind} in {namespace}")]
+    ListObjects {
+        /// The objects' kind.
+        kind: String,
+        /// Where they are.
+        namespace: String,
+        /// Why.
+        #[source]
+        source: RequestError,
+    },
     /// The apiserver did not answer in time.
     #[error("{verb} {kind} {key}: no complete answer within {} s", REQUEST_TIMEOUT.as_secs())]
     AwaitAnswer {
@@ -95,9 +106,19 @@ impl WriteError {
             | Self::ApplyStatus { source, .. }
             | Self::DeleteObject { source, .. }
             | Self::EvictPod { source, .. }
+            | Self::ListObjects { source, .. }
             | Self::ReadObject { source, .. } => categorize(source),
             Self::AwaitAnswer { .. } => Category::ResponseTimeout,
         }
+    }
+
+    /// Whether the object cannot become what it should be, because a field of it cannot change. Of a StatefulSet an
+    /// apiserver says so in these words only: they are in its validation since there are StatefulSets.
+    pub fn is_immutable(&self) -> bool {
+        const WORDS: [&str; 2] = ["updates to statefulset spec", "field is immutable"];
+        let Self::ApplyObject { source, .. } = self else { return false };
+        let kube::Error::Api(status) = &**source else { return false };
+        status.code == 422 && WORDS.iter().any(|words| status.message.contains(words))
     }
 
     /// When another try makes sense.
@@ -250,16 +271,15 @@ pub async fn fetch_selected<K: Object>(
     namespace: &str,
     selector: &str,
 ) -> Result<Vec<K>, WriteError> {
-    let key = ObjectKey::new(namespace, selector);
-    let api = api_of::<K>(client, &key);
-    let params = ListParams::default().labels(selector);
+    let key = ObjectKey::new(namespace, "");
+    let (api, params) = (api_of::<K>(client, &key), ListParams::default().labels(selector));
     let request = api.list(&params);
-    let list = within("list", kind_of::<K>(), &key, request, |kind, key, source| WriteError::ReadObject {
+    let listed = within("list", kind_of::<K>(), &key, request, |kind, key, source| WriteError::ListObjects {
         kind,
-        key,
+        namespace: key.namespace,
         source,
     });
-    Ok(list.await?.items)
+    Ok(listed.await?.items)
 }
 
 /// What became of an eviction.

@@ -30,7 +30,7 @@ pub use detached::DetachedPlane;
 pub use error::{Error, Result};
 pub use eventually::eventually;
 pub use layout::{Layout, write_private};
-pub use nodes::{PODS_PER_NODE, STORAGE_CLASS, ZONE_LABEL, create_nodes, wait_ready};
+pub use nodes::{GROW_ANNOTATION, PODS_PER_NODE, STORAGE_CLASS, ZONE_LABEL, create_nodes, wait_ready};
 pub use pki::{Authority, Identity};
 pub use plane::{ControlPlane, POLL_INTERVAL};
 pub use ports::free_port;

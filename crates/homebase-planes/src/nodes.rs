@@ -14,6 +14,8 @@ use crate::{Error, Result, eventually};
 pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 /// The default storage class, whose claims KWOK provisions.
 pub const STORAGE_CLASS: &str = "kwok-volume";
+/// A claim with this annotation does not grow until it says `yes`; with `file-system-pending` only its volume does.
+pub const GROW_ANNOTATION: &str = "homebase.dev/kwok-grow";
 
 /// Pods that a node takes: more than the 128 compute pods of the rehearsed topology beside the rest.
 pub const PODS_PER_NODE: usize = 500;

@@ -14,7 +14,8 @@ mod rights;
 pub use gateway::{Behaviour, Gateway};
 pub use homebase_planes::{
     ASSETS_VARIABLE, AuditEvent, AuditMark, Builder, Component, ControlPlane, DetachedPlane, Error,
-    EtcdBackup, Result, STORAGE_CLASS, Tools, ZONE_LABEL, eventually, start_many, target_dir, workspace_root,
+    EtcdBackup, GROW_ANNOTATION, Result, STORAGE_CLASS, Tools, ZONE_LABEL, eventually, start_many,
+    target_dir, workspace_root,
 };
 pub use hub::{Answer, BINARY_VARIABLE, HubBuilder, HubProcess};
 pub use pods::{PodBehaviour, PodNetwork, PodRequest};

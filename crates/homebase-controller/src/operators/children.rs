@@ -171,9 +171,8 @@ where
             .in_namespace(namespace, |child| child.owner.as_ref().is_some_and(|owner| owner.uid == owner_uid))
     }
 
-    /// Makes a child what it should be. It sends nothing when the last thing that was sent for it was the same
-    /// and the child has not been changed since; else it returns the child as the apiserver answered it.
-    pub(super) async fn ensure(
+    /// [`Children::ensure`] of a child of which every field can become what it should be.
+    async fn ensure_whole(
         &self,
         engagement: &Engagement,
         mut wanted: K,

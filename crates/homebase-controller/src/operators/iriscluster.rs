@@ -38,6 +38,7 @@ mod nodes;
 mod placement;
 mod pods;
 mod restart;
+mod volumes;
 mod watches;
 
 use apply_plan::Done;
@@ -47,6 +48,7 @@ use nodes::Nodes;
 use placement::Placer;
 use pods::KnownPod;
 use restart::Holds;
+use volumes::Volumes;
 
 /// The reconciler of one cluster.
 pub(super) struct IrisClusterReconciler {
@@ -59,6 +61,7 @@ pub(super) struct IrisClusterReconciler {
     nodes: Nodes,
     placer: Placer,
     hub: Arc<HubClaim>,
+    volumes: Volumes,
     sources: Sources,
     requests: Mutex<Option<super::sources::Requests>>,
     mirrors: Mirrors,
@@ -89,6 +92,7 @@ impl IrisClusterReconciler {
             nodes: Nodes::new(&namespaces),
             placer: Placer::new(&namespaces),
             hub,
+            volumes: Volumes::default(),
             sources,
             requests: Mutex::new(Some(requests)),
             mirrors: Mirrors::new(mirror_interval),
@@ -111,6 +115,7 @@ impl IrisClusterReconciler {
             && self.services.store.is_synced_in(namespace)
             && self.config_maps.store.is_synced_in(namespace)
             && self.pods.is_synced_in(namespace)
+            && self.volumes.is_settled_in(namespace)
     }
 
     fn all(&self) -> Vec<ObjectKey> {
@@ -158,10 +163,13 @@ impl IrisClusterReconciler {
         cluster: &IrisCluster,
         validated: &cluster::ValidatedCluster,
     ) -> Result<Outcome, ReconcileError> {
-        let plan = cluster::plan(validated);
+        let mut plan = cluster::plan(validated);
         let mut events = cluster::events(validated, &plan);
-        let Done { outcome, answered, told } = self.apply(cluster, &plan).await?;
+        let Done { outcome, answered, told, refused } = self.apply(cluster, &plan).await?;
         events.extend(told);
+        for (claim, words) in refused {
+            plan.refuse_growth(&claim, &words);
+        }
         let mut observed = self.observe_stateful_sets(cluster);
         observed.extend(answered);
         let applied = plan.applied(observed);
@@ -178,6 +186,7 @@ impl IrisClusterReconciler {
         self.services.forget_gone(&key.namespace);
         self.config_maps.forget_gone(&key.namespace);
         self.holds.forget(key);
+        self.volumes.forget(key);
         let shared = ObjectKey::new(&key.namespace, HEADLESS_SERVICE);
         let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {
             return Ok(Outcome::Done);

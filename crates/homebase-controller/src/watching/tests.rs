@@ -1,11 +1,19 @@
 //! What the board says of watches of one kind in several namespaces, and how long a watch that failed waits.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use homebase_core::Namespaces;
+use homebase_kube::error::Category;
+use homebase_kube::watch::Listener;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt as _;
+use kube::runtime::watcher::Event;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{MAX_NAMED, Place, Progress, SyncBoard, until_ready};
+use super::{Feed, Grant, MAX_NAMED, Place, Progress, SyncBoard, Watching, until_ready};
+use crate::store::{Change, Store};
 
 const BACKOFF: Duration = Duration::from_secs(8);
 
@@ -84,4 +92,63 @@ async fn a_recovery_of_before_spares_no_later_wait() {
     let start = Instant::now();
     until_ready(BACKOFF, reachable).await;
     assert_eq!(start.elapsed(), BACKOFF);
+}
+
+type OnChange = Box<dyn FnMut(Vec<Change<String>>) + Send>;
+
+/// A watch of all namespaces that counts the calls of its `on_change`.
+fn feed(grant: Grant) -> (Feed<ConfigMap, String, OnChange>, Arc<Mutex<usize>>) {
+    let (_cluster, reachable) = watch::channel(true);
+    let watching = Watching {
+        namespaces: Arc::new(Namespaces::All),
+        board: Arc::default(),
+        reachable,
+        doubt: Arc::default(),
+        unserved: Arc::default(),
+    };
+    let calls: Arc<Mutex<usize>> = Arc::default();
+    let counted = calls.clone();
+    let on_change: OnChange = Box::new(move |_| *counted.lock().unwrap() += 1);
+    let (store, view) = (Store::default(), ConfigMap::name_any as fn(&ConfigMap) -> String);
+    let place = place("ConfigMap", None);
+    (Feed { watching, place, store, view, on_change, grant, failing: false }, calls)
+}
+
+#[test]
+fn what_may_not_be_listed_holds_nothing_up_where_work_goes_on_without_it() {
+    let (mut feed, calls) = feed(Grant::Optional);
+    feed.event(Event::Init);
+    for _ in 0..5 {
+        feed.failure(Category::Forbidden, "no");
+    }
+    assert_eq!((feed.watching.board.missing(), *calls.lock().unwrap()), (None, 1), "told once");
+    assert!(feed.store.is_settled_in("any") && !feed.store.is_readable_in("any") && !feed.store.is_synced());
+    // Granted.
+    feed.event(Event::Init);
+    assert!(!feed.store.is_readable_in("any"), "not listed yet");
+    feed.event(Event::InitDone);
+    assert!(feed.store.is_readable_in("any"));
+    assert_eq!(*calls.lock().unwrap(), 2);
+    // Taken away again: what was known is not known any more.
+    feed.event(Event::Init);
+    feed.failure(Category::Forbidden, "no");
+    assert!(!feed.store.is_readable_in("any"));
+    assert_eq!(*calls.lock().unwrap(), 3);
+}
+
+#[test]
+fn another_failure_of_it_and_a_right_that_is_required_are_told() {
+    for (grant, category) in
+        [(Grant::Optional, Category::ServerError), (Grant::Required, Category::Forbidden)]
+    {
+        let (mut feed, calls) = feed(grant);
+        feed.event(Event::Init);
+        feed.failure(category, "no");
+        assert!(
+            feed.watching.board.missing().is_some_and(|words| words.contains("ConfigMap")),
+            "{category:?}"
+        );
+        assert!(!feed.store.is_settled_in("any"));
+        assert_eq!(*calls.lock().unwrap(), 0);
+    }
 }

@@ -59,10 +59,15 @@ pub fn adopted_event(kind: ChildKind, name: &str, pods: AdoptedPods) -> PlannedE
     PlannedEvent::new(EventReason::Adopted, format!("Took over {kind} {name}{pods}"))
 }
 
-/// The set as it is to be written: without marks while its pods were taken over as they are and nothing has changed.
-pub(crate) fn as_adopted(planned: StatefulSet, observed: Option<&ObservedStatefulSet>) -> StatefulSet {
+/// The set as it is to be written: without marks while its pods were taken over as they are and nothing has changed, or
+/// while it is made anew around pods that have none (`left_unmarked`).
+pub(crate) fn as_adopted(
+    planned: StatefulSet,
+    observed: Option<&ObservedStatefulSet>,
+    left_unmarked: bool,
+) -> StatefulSet {
     let adopted = observed.and_then(|observed| observed.adopted_template.as_ref());
-    if adopted.is_some_and(|adopted| *adopted == template_mark(&planned)) {
+    if left_unmarked || adopted.is_some_and(|adopted| *adopted == template_mark(&planned)) {
         without_marks(&planned)
     } else {
         planned

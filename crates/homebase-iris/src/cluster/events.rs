@@ -4,8 +4,11 @@ use homebase_api::IrisCluster;
 use homebase_api::conditions::find_condition;
 use homebase_api::conditions::iris::SpecAccepted;
 
+use super::fixed;
 use super::observed::ObservedChild;
+use super::plan::recreation::Recreation;
 use super::plan::restart::{MirrorUpdate, Restart};
+use super::plan::storage::ClaimGrowth;
 use super::plan::{Plan, Stage};
 use super::status::refusal;
 use super::validated::ValidatedCluster;
@@ -24,6 +27,11 @@ pub fn events<S: Stage>(cluster: &ValidatedCluster, plan: &Plan<S>) -> Vec<Plann
             continue;
         };
         let hash = set.metadata.annotations.as_ref().and_then(|all| all.get(PLAN_HASH));
+        let is_made_anew = plan.recreations.iter().any(|recreation| recreation.stateful_set == name);
+        if is_made_anew {
+            // Who takes that step tells of it.
+            continue;
+        }
         if hash != observed.plan_hash.as_ref() {
             events.push(PlannedEvent::new(EventReason::Updated, format!("Updated StatefulSet {name}")));
         }
@@ -78,6 +86,24 @@ pub fn restart_event(update: &MirrorUpdate, restart: &Restart) -> PlannedEvent {
 pub fn held_event(update: &MirrorUpdate, why: &str) -> PlannedEvent {
     let note = format!("The update of StatefulSet {} waits: {why}", update.stateful_set);
     PlannedEvent::new(EventReason::Waiting, note)
+}
+
+/// The event that tells that a StatefulSet was deleted to be made anew.
+pub fn recreation_event(recreation: &Recreation) -> PlannedEvent {
+    let Recreation { stateful_set, fields, uid: _, claims: _ } = recreation;
+    let fields = fixed::list(fields);
+    let note = format!(
+        "Deleted StatefulSet {stateful_set} to make it anew, because {fields} cannot change while it exists; its pods \
+         run on"
+    );
+    PlannedEvent::new(EventReason::Recreated, note)
+}
+
+/// The event that tells that a claim asks for more.
+pub fn growth_event(growth: &ClaimGrowth) -> PlannedEvent {
+    let ClaimGrowth { claim, from, to, uid: _, resource_version: _ } = growth;
+    let note = format!("Asked for {} instead of {} for PersistentVolumeClaim {claim}", to.0, from.0);
+    PlannedEvent::new(EventReason::Growing, note)
 }
 
 /// The event that tells of a refused spec, unless the status says the same already.

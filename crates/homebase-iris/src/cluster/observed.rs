@@ -1,21 +1,27 @@
 //! What was found in the work cluster before a plan. Must not fetch it, and must not decide anything from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::adoption::ADOPTED_TEMPLATE;
+pub use super::claims::{Claims, GrowthRefusal, ObservedClaim};
+use super::fixed::FixedFields;
 use super::primary::Finding;
 use crate::hash::PLAN_HASH;
 
 /// Everything besides the IrisCluster itself that a plan depends on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dereferenced {
     /// The ConfigMap that `spec.configSource` names.
     pub config_source: ConfigSource,
     /// The cluster's StatefulSets by name.
     pub stateful_sets: BTreeMap<String, ObservedStatefulSet>,
+    /// Names of StatefulSets that are being deleted: nothing can be made of them, and another one not before they are gone.
+    pub terminating: BTreeSet<String>,
+    /// The claims of its pods, those that outlived earlier pods among them.
+    pub claims: Claims,
     /// The pods by name.
     pub pods: BTreeMap<String, ObservedPod>,
     /// The zones of the nodes that the pods run on.
@@ -65,6 +71,8 @@ pub struct ObservedStatefulSet {
     pub plan_hash: Option<String>,
     /// The annotation [`ADOPTED_TEMPLATE`]: which template its pods stand for, if another operator made them.
     pub adopted_template: Option<String>,
+    /// The fields that cannot change while it exists.
+    pub fixed: FixedFields,
 }
 
 impl From<&StatefulSet> for ObservedStatefulSet {
@@ -84,6 +92,7 @@ impl From<&StatefulSet> for ObservedStatefulSet {
             update_revision: status.update_revision,
             plan_hash: annotation(PLAN_HASH),
             adopted_template: annotation(ADOPTED_TEMPLATE),
+            fixed: FixedFields::of(set),
         }
     }
 }
@@ -111,6 +120,10 @@ pub struct ObservedPod {
     pub mirror_role: Option<String>,
     /// Its label `controller-revision-hash`; of data pods only.
     pub revision: Option<String>,
+    /// Whether no controller looks after it.
+    pub orphaned: bool,
+    /// Whether it has our label: pods that were taken over from another operator do not.
+    pub marked: bool,
 }
 
 /// What is known of the zones of nodes.

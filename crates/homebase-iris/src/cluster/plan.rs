@@ -4,7 +4,9 @@
 pub(crate) mod build;
 pub(crate) mod mirror_label;
 pub(crate) mod readiness;
+pub(crate) mod recreation;
 pub(crate) mod restart;
+pub(crate) mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,8 +16,11 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 
 use self::mirror_label::{MirrorLabel, plan_mirror_labels};
 use self::readiness::{is_applied, readiness};
+use self::recreation::{Hold, Recreation, Verdict, has_left_pods};
 use self::restart::{MirrorUpdate, plan_update};
+use self::storage::{ClaimGrowth, Storage};
 use super::adoption::as_adopted;
+use super::fixed::{self, FixedField};
 use super::names::NodeSet;
 use super::observed::{ChildKind, ConfigSource, ObservedChild, ObservedStatefulSet};
 use super::validated::{Node, ValidatedCluster};
@@ -66,6 +71,12 @@ pub struct Plan<S: Stage> {
     pub config_maps: Vec<ConfigMap>,
     /// The node groups that may be applied now: arbiter, data, compute, and what stands beside them.
     pub stateful_sets: Vec<StatefulSet>,
+    /// Those of them that are deleted before, with their pods orphaned: a field differs that cannot change.
+    pub recreations: Vec<Recreation>,
+    /// Claims that are to grow now: one of each StatefulSet at most.
+    pub growths: Vec<ClaimGrowth>,
+    /// What is known of the volumes.
+    pub storage: Storage,
     /// Labels `mirrorRole` of data pods that are not as they should be, in the order in which they are set.
     pub mirror_labels: Vec<MirrorLabel>,
     /// Updates of mirrors whose pods the hub restarts.
@@ -79,6 +90,11 @@ pub struct Plan<S: Stage> {
 }
 
 impl Plan<Prepared> {
+    /// Takes note that the growth of a claim was refused, so that the status says so.
+    pub fn refuse_growth(&mut self, claim: &str, words: &str) {
+        self.storage.refuse(claim, words);
+    }
+
     /// The plan after every object was sent, with the StatefulSets as the apiserver knows them now: those of
     /// the plan from its answers, others from the last look.
     pub fn applied(self, observed: BTreeMap<String, ObservedStatefulSet>) -> Plan<Applied> {
@@ -88,6 +104,9 @@ impl Plan<Prepared> {
             group_services,
             config_maps,
             stateful_sets,
+            recreations,
+            growths,
+            storage,
             mirror_labels,
             updates,
             prune,
@@ -100,6 +119,9 @@ impl Plan<Prepared> {
             group_services,
             config_maps,
             stateful_sets,
+            recreations,
+            growths,
+            storage,
             mirror_labels,
             updates,
             prune,
@@ -125,6 +147,10 @@ pub enum WaitingReason {
     NotReady(NodeSet, Readiness),
     /// The ConfigMap of `spec.configSource` is not there.
     ConfigSource(String),
+    /// The one of its name is being deleted.
+    Terminating,
+    /// These fields cannot change while it exists, and it cannot be made anew yet.
+    Recreation(Vec<FixedField>, Hold),
 }
 
 impl Waiting {
@@ -136,7 +162,19 @@ impl Waiting {
             WaitingReason::ConfigSource(name) => {
                 format!("{set} waits: ConfigMap {name} named by spec.configSource.name does not exist")
             }
+            WaitingReason::Terminating => {
+                format!("{set} waits: its StatefulSet is being deleted, and is made anew when it is gone")
+            }
+            WaitingReason::Recreation(fields, _) => {
+                let fields = fixed::list(fields);
+                format!("{set} waits to be made anew, because {fields} cannot change while it exists: ")
+            }
         }
+    }
+
+    /// Whether nothing will come of it without a change by somebody.
+    pub(crate) const fn is_stalled(&self) -> bool {
+        matches!(self.reason, WaitingReason::Recreation(_, Hold::NotSelected))
     }
 }
 
@@ -145,7 +183,8 @@ impl fmt::Display for Waiting {
         f.write_str(&self.subject())?;
         match &self.reason {
             WaitingReason::NotReady(_, readiness) => readiness.fmt(f),
-            WaitingReason::ConfigSource(_) => Ok(()),
+            WaitingReason::ConfigSource(_) | WaitingReason::Terminating => Ok(()),
+            WaitingReason::Recreation(_, hold) => hold.fmt(f),
         }
     }
 }
@@ -156,11 +195,31 @@ struct Group {
     config_map: Option<ConfigMap>,
 }
 
+/// The part of a plan that is about StatefulSets.
+#[derive(Default)]
+struct Groups {
+    config_maps: Vec<ConfigMap>,
+    stateful_sets: Vec<StatefulSet>,
+    recreations: Vec<Recreation>,
+    waiting: Vec<Waiting>,
+}
+
+impl Groups {
+    fn wait(&mut self, set: NodeSet, reason: WaitingReason) {
+        self.waiting.push(Waiting { set, reason });
+    }
+
+    fn apply(&mut self, group: Group) {
+        self.config_maps.extend(group.config_map);
+        self.stateful_sets.push(group.stateful_set);
+    }
+}
+
 /// The plan of a cluster.
 pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
-    let mut config_maps = Vec::new();
-    let mut stateful_sets = Vec::new();
-    let mut waiting = Vec::new();
+    let mut groups = Groups::default();
+    let mut storage = Storage::of(cluster);
+    let mut growths = Vec::new();
     let mut updates = Vec::new();
     let mut wanted = BTreeSet::from([(ChildKind::Service, cluster.key.name.clone())]);
     let mut before: Option<(NodeSet, Readiness)> = None;
@@ -172,24 +231,36 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
             wanted.insert((ChildKind::ConfigMap, cluster.key.config_map(set)));
         }
         let observed = cluster.found.stateful_sets.get(&name);
-        let Some(group) = build_group(cluster, set, node, observed) else {
-            let reason = WaitingReason::ConfigSource(cluster.config_source_name.clone());
-            waiting.push(Waiting { set, reason });
+        let claims = storage::inspect(cluster, set, node);
+        growths.extend(claims.growth.clone());
+        let group = build_group(cluster, set, node, observed);
+        let verdict = group
+            .as_ref()
+            .map(|group| recreation::decide(cluster, &group.stateful_set, observed, &claims.findings));
+        storage.add(claims);
+        let (Some(group), Some(verdict)) = (group, verdict) else {
+            groups.wait(set, WaitingReason::ConfigSource(cluster.config_source_name.clone()));
             // What needs the same ConfigMap has its own reason, and the rest comes after the nodes that need it.
             let there = if observed.is_some() { Readiness::Unapplied } else { Readiness::Absent };
             before = Some(next_gate(before, set, there));
             continue;
         };
-        let blocked = before.clone().filter(|(_, readiness)| !readiness.is_ready());
         let ready = readiness(&group.stateful_set, observed);
-        match blocked {
-            Some((before, reason)) if !is_applied(&group.stateful_set, observed) => {
-                waiting.push(Waiting { set, reason: WaitingReason::NotReady(before, reason) });
+        let blocked = before.clone().filter(|(_, readiness)| {
+            let runs_on = observed.is_none() && has_left_pods(cluster, set);
+            !readiness.is_ready() && !is_applied(&group.stateful_set, observed) && !runs_on
+        });
+        match (blocked, verdict) {
+            _ if cluster.found.terminating.contains(&name) => groups.wait(set, WaitingReason::Terminating),
+            (Some((before, reason)), _) => groups.wait(set, WaitingReason::NotReady(before, reason)),
+            (None, Verdict::Hold(fields, hold)) => groups.wait(set, WaitingReason::Recreation(fields, hold)),
+            (None, Verdict::Recreate(recreation)) => {
+                groups.recreations.push(recreation);
+                groups.apply(group);
             }
-            _ => {
+            (None, Verdict::Apply) => {
                 updates.extend(plan_update(cluster, set, &group.stateful_set, observed));
-                config_maps.extend(group.config_map);
-                stateful_sets.push(group.stateful_set);
+                groups.apply(group);
             }
         }
         before = Some(next_gate(before, set, ready));
@@ -198,12 +269,16 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
     let group_services = build::service::build_group_services(cluster);
     let names = group_services.iter().filter_map(|service| service.metadata.name.clone());
     wanted.extend(names.map(|name| (ChildKind::Service, name)));
+    let Groups { config_maps, stateful_sets, recreations, waiting } = groups;
     Plan {
         headless_service: build::service::build_headless_service(&cluster.key),
         service: build::service::build_service(cluster),
         group_services,
         config_maps,
         stateful_sets,
+        recreations,
+        growths,
+        storage,
         mirror_labels: plan_mirror_labels(cluster),
         updates,
         prune: plan_prune(&cluster.found.existing, &wanted),
@@ -242,7 +317,8 @@ fn build_group(
         _ => Some(build::config_map::build_config_map(cluster, set, node)),
     };
     let stateful_set = build::stateful_set::build_stateful_set(cluster, set, node, config_map.as_ref());
-    Some(Group { stateful_set: as_adopted(stateful_set, observed), config_map })
+    let left_unmarked = observed.is_none() && recreation::left_pods_are_unmarked(cluster, set);
+    Some(Group { stateful_set: as_adopted(stateful_set, observed, left_unmarked), config_map })
 }
 
 /// Whether the nodes of a group read a CPF or the files of a web gateway.

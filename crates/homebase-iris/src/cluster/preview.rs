@@ -43,6 +43,10 @@ pub fn preview(cluster: &ValidatedCluster) -> Preview {
     let mut cluster = cluster.clone();
     cluster.found.stateful_sets.clear();
     cluster.found.existing.clear();
+    cluster.found.terminating.clear();
+    // Nor are there pods that run on without their StatefulSet.
+    cluster.found.pods.clear();
+    cluster.previous = None;
     let mut steps: Vec<PreviewStep> = Vec::new();
     let mut waited = None;
     loop {
@@ -67,7 +71,10 @@ pub fn preview(cluster: &ValidatedCluster) -> Preview {
         }
         waited = plan.waiting.iter().find_map(|waiting| match waiting.reason {
             WaitingReason::NotReady(before, _) => Some(before),
-            WaitingReason::ConfigSource(_) => None,
+            // Nothing of it is there yet, so nothing is made anew.
+            WaitingReason::ConfigSource(_) | WaitingReason::Terminating | WaitingReason::Recreation(..) => {
+                None
+            }
         });
     }
 }

@@ -2,6 +2,7 @@
 //! generation than the status already does.
 
 mod phase;
+mod storage;
 mod topology;
 
 use homebase_api::conditions::ConditionStatus::{False, True, Unknown};
@@ -14,6 +15,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use self::phase::{decide_phase, decide_reconciling};
+use self::storage::{set_storage, told_of_volumes};
 use self::topology::{set_topology, zones_of_ready};
 use super::names::NodeSet;
 use super::observed::ObservedStatefulSet;
@@ -46,7 +48,10 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
         mirror_labels: _,
         updates: _,
         prune: _,
+        growths: _,
         stateful_sets,
+        recreations,
+        storage,
         waiting,
         observed,
     } = applied;
@@ -66,8 +71,13 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
     let phase = decide_phase(&previous, &groups, &troubles);
     set_readiness(&mut draft, cluster, &groups, waiting, &troubles);
     let (reason, message) = decide_reconciling(phase, &groups, waiting);
+    let (reason, message) = told_of_volumes(reason, message, recreations, storage);
     draft.set(reason != Reconciling::Done, reason, message);
-    draft.set(False, Stalled::NotStalled, "");
+    match waiting.iter().find(|waiting| waiting.is_stalled()) {
+        Some(stalled) => draft.set(True, Stalled::ImmutableField, stalled.to_string()),
+        None => draft.set(False, Stalled::NotStalled, ""),
+    }
+    set_storage(&mut draft, storage);
     set_topology(&mut draft, cluster, &groups);
     match cluster.warnings.as_slice() {
         [] => draft.set(True, SpecAccepted::Accepted, ""),

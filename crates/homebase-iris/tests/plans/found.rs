@@ -1,14 +1,19 @@
 //! Reads `observed.yaml` of a golden folder. Must not fill in what the file does not say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use homebase_iris::cluster::fixed::FixedFields;
 use homebase_iris::cluster::primary::{Answer, Asked, Finding};
 use homebase_iris::cluster::{
-    ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
-    ObservedStatefulSet, Placement, Unread,
+    ChildKind, Claims, ConfigSource, Dereferenced, GrowthRefusal, NoPlacement, NodeZones, ObservedChild,
+    ObservedClaim, ObservedPod, ObservedStatefulSet, Placement, Unread,
 };
 use homebase_iris::iris::ObservedDeployment;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// The word for "the plan hash that the input gives", which a person cannot write down.
 const CURRENT: &str = "current";
@@ -27,6 +32,30 @@ pub(crate) struct Found {
     placement: Option<String>,
     mirrors: BTreeMap<usize, Answers>,
     existing: Vec<Child>,
+    terminating: BTreeSet<String>,
+    claims: Option<BTreeMap<String, Claim>>,
+}
+
+/// A claim in short: its phase and the sizes, and how its growth stands.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Claim {
+    phase: String,
+    requested: String,
+    capacity: Option<String>,
+    #[serde(default)]
+    condition: Option<String>,
+    #[serde(default)]
+    deleting: bool,
+    #[serde(default)]
+    refusal: Option<Refusal>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refusal {
+    to: String,
+    words: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +91,8 @@ struct Controller {
     current_revision: Option<String>,
     update_revision: Option<String>,
     plan_hash: Option<String>,
+    /// A StatefulSet of which only what cannot change matters.
+    fixed: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -73,6 +104,8 @@ struct Pod {
     resource_version: String,
     mirror_role: Option<String>,
     revision: Option<String>,
+    orphaned: bool,
+    unmarked: bool,
 }
 
 /// What the members of a mirror answer, in a word and the pods that say so.
@@ -113,6 +146,12 @@ impl Found {
             placement: self.placement.as_deref().map_or(Placement::NotAsked, placement),
             mirrors: self.mirrors.iter().map(|(shard, answers)| (*shard, self.finding(answers))).collect(),
             existing: self.existing.iter().map(child).collect(),
+            terminating: self.terminating.clone(),
+            claims: self.claims.as_ref().map_or(Claims::Unknown, |claims| {
+                Claims::Known(
+                    claims.iter().map(|(name, claim)| (name.clone(), observed(name, claim))).collect(),
+                )
+            }),
         }
     }
 
@@ -164,7 +203,32 @@ fn stateful_set(found: &Controller, current: Option<&String>) -> ObservedStatefu
         update_revision: found.update_revision.clone(),
         plan_hash: plan_hash(found, current),
         adopted_template: None,
+        fixed: found.fixed.as_ref().map(fixed).unwrap_or_default(),
     }
+}
+
+fn observed(name: &str, claim: &Claim) -> ObservedClaim {
+    let Claim { phase, requested, capacity, condition, deleting, refusal } = claim;
+    let condition =
+        condition.as_ref().map(|kind| json!([{"type": kind, "status": "True", "message": "no room"}]));
+    let object: PersistentVolumeClaim = serde_json::from_value(json!({
+        "metadata": {
+            "uid": format!("uid-of-{name}"),
+            "resourceVersion": "1",
+            "deletionTimestamp": deleting.then_some("2026-11-20T09:00:00Z"),
+        },
+        "spec": { "resources": { "requests": { "storage": requested } } },
+        "status": { "phase": phase, "capacity": capacity.as_ref().map(|size| json!({ "storage": size })), "conditions": condition },
+    }))
+    .unwrap();
+    let refusal = refusal
+        .as_ref()
+        .map(|refusal| GrowthRefusal { to: Quantity(refusal.to.clone()), words: refusal.words.clone() });
+    ObservedClaim { refusal, ..ObservedClaim::from(&object) }
+}
+
+fn fixed(set: &Value) -> FixedFields {
+    FixedFields::of(&serde_json::from_value::<StatefulSet>(set.clone()).unwrap())
 }
 
 fn plan_hash(found: &Controller, current: Option<&String>) -> Option<String> {
@@ -175,7 +239,7 @@ fn plan_hash(found: &Controller, current: Option<&String>) -> Option<String> {
 }
 
 fn pod(found: &Pod) -> ObservedPod {
-    let Pod { node, ready, uid, resource_version, mirror_role, revision } = found;
+    let Pod { node, ready, uid, resource_version, mirror_role, revision, orphaned, unmarked } = found;
     ObservedPod {
         node: node.clone(),
         ready: *ready,
@@ -183,6 +247,8 @@ fn pod(found: &Pod) -> ObservedPod {
         resource_version: resource_version.clone(),
         mirror_role: mirror_role.clone(),
         revision: revision.clone(),
+        orphaned: *orphaned,
+        marked: !unmarked,
     }
 }
 

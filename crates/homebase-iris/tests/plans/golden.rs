@@ -94,17 +94,13 @@ fn now() -> jiff::Timestamp {
 
 fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
     let mut found = file.dereferenced(&BTreeMap::new());
-    let validated = match cluster::validate(input, &found) {
-        Ok(validated) => validated,
-        Err(invalid) => {
-            return json!({
-                "invalid": invalid.iter().map(fault).collect::<Vec<_>>(),
-                "events": events(&cluster::refused_events(input, &invalid)),
-                "status": cluster::refused_status(input, &invalid, now()),
-            });
-        }
-    };
-    drop(validated);
+    if let Err(invalid) = cluster::validate(input, &found) {
+        return json!({
+            "invalid": invalid.iter().map(fault).collect::<Vec<_>>(),
+            "events": events(&cluster::refused_events(input, &invalid)),
+            "status": cluster::refused_status(input, &invalid, now()),
+        });
+    }
     let mut complete = found.clone();
     if complete.config_source == ConfigSource::Missing {
         complete.config_source = ConfigSource::Found(BTreeMap::new());
@@ -129,6 +125,10 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
         group_services,
         config_maps,
         stateful_sets,
+        recreations,
+        growths,
+        // Told in the status.
+        storage: _,
         mirror_labels,
         updates,
         prune,
@@ -140,20 +140,19 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
         "service": service,
         "configMaps": config_maps,
         "statefulSets": stateful_sets,
-        "mirrorLabels": mirror_labels.iter().map(|label| json!({
-            "pod": label.pod,
-            "uid": label.uid,
-            "resourceVersion": label.resource_version,
-            "role": label.role.as_str(),
-        })).collect::<Vec<_>>(),
-        "prune": prune.iter().map(|child| json!({
-            "kind": child.kind.as_str(), "name": child.name, "uid": child.uid,
-        })).collect::<Vec<_>>(),
+        "mirrorLabels": mirror_labels.iter().map(labelled).collect::<Vec<_>>(),
+        "prune": prune.iter().map(pruned).collect::<Vec<_>>(),
         "waiting": waiting.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "events": events(&planned_events),
         "warnings": validated.warnings(),
         "status": status,
     });
+    if !recreations.is_empty() {
+        result["recreations"] = recreations.iter().map(recreated).collect();
+    }
+    if !growths.is_empty() {
+        result["growths"] = growths.iter().map(grown).collect();
+    }
     for service in group_services {
         let component = service.metadata.labels.as_ref().unwrap()[labels::COMPONENT].as_str();
         let key = if component == "webgateway" { "gatewayService" } else { &format!("{component}Service") };
@@ -174,6 +173,26 @@ fn update(update: &cluster::MirrorUpdate) -> Value {
         "selector": update.selector,
         "members": members.collect::<Vec<_>>(),
     })
+}
+
+fn labelled(label: &cluster::MirrorLabel) -> Value {
+    let cluster::MirrorLabel { pod, uid, resource_version, role } = label;
+    json!({ "pod": pod, "uid": uid, "resourceVersion": resource_version, "role": role.as_str() })
+}
+
+fn pruned(child: &cluster::ObservedChild) -> Value {
+    json!({ "kind": child.kind.as_str(), "name": child.name, "uid": child.uid })
+}
+
+fn recreated(recreation: &cluster::Recreation) -> Value {
+    let cluster::Recreation { stateful_set, uid, fields, claims } = recreation;
+    let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
+    json!({ "statefulSet": stateful_set, "uid": uid, "fields": fields, "claims": claims })
+}
+
+fn grown(growth: &cluster::ClaimGrowth) -> Value {
+    let cluster::ClaimGrowth { claim, uid, resource_version, from, to } = growth;
+    json!({ "claim": claim, "uid": uid, "resourceVersion": resource_version, "from": from, "to": to })
 }
 
 fn run_iris(input: &Iris, file: &Found) -> Value {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homebase_api::{IrisCluster, IrisClusterSpec, labels};
+use homebase_iris::cluster::fixed::FixedFields;
 use homebase_iris::cluster::primary::{Answer, Asked, Finding};
 use homebase_iris::cluster::{
     ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
@@ -139,6 +140,7 @@ fn stateful_set() -> impl Strategy<Value = ObservedStatefulSet> {
                 update_revision: Some(if rolling { "b" } else { "a" }.into()),
                 plan_hash: Some("old".into()),
                 adopted_template: None,
+                fixed: FixedFields::default(),
             }
         },
     )
@@ -175,8 +177,9 @@ fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
         for (ordinal, role) in roles.into_iter().enumerate() {
             let Some(mirror_role) = role else { continue };
             let uid = format!("p{ordinal}");
+            let resource_version = "1".into();
             let pod =
-                ObservedPod { uid, resource_version: "1".into(), mirror_role, ..ObservedPod::default() };
+                ObservedPod { uid, resource_version, mirror_role, marked: true, ..ObservedPod::default() };
             found.pods.insert(format!("demo-data-0-{ordinal}"), pod);
         }
         (cluster, found)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use homebase_api::IrisCluster;
 use homebase_iris::PLAN_HASH;
+use homebase_iris::cluster::fixed::FixedFields;
 use homebase_iris::cluster::{Dereferenced, ObservedStatefulSet, Plan, Prepared, Stage, plan, validate};
 use k8s_openapi::api::apps::v1::StatefulSet;
 
@@ -21,6 +22,10 @@ pub(crate) fn apply<S: Stage>(
         let name = set.metadata.name.clone().unwrap();
         let mut observed = before.get(&name).cloned().unwrap_or_default();
         let replicas = set.spec.as_ref().unwrap().replicas;
+        if plan.recreations.iter().any(|recreation| recreation.stateful_set == name) {
+            // It is gone, and what is applied is another one.
+            observed = ObservedStatefulSet { replicas: observed.replicas, ..ObservedStatefulSet::default() };
+        }
         let changed = observed.plan_hash != hash(set)
             || replicas.is_some_and(|replicas| replicas != observed.replicas)
             || observed.generation == 0;
@@ -31,6 +36,7 @@ pub(crate) fn apply<S: Stage>(
         if changed {
             observed.generation += 1;
             observed.plan_hash = hash(set);
+            observed.fixed = FixedFields::of(set);
             observed.replicas = replicas.unwrap_or(observed.replicas);
         }
         after.insert(name, observed);

@@ -120,7 +120,7 @@ pub const NEEDS: &[Need] = &[
         verbs: CHILD,
         scope: Scope::WatchedNamespaces,
         without: Without::WorkStops,
-        why: "the nodes of an IrisCluster; deleted only when empty, and never with their pods",
+        why: "the nodes of an IrisCluster; deleted only when empty or to be made anew, and never with their pods",
     },
     Need {
         target: resource("apps", "deployments", None),
@@ -197,6 +197,14 @@ pub const NEEDS: &[Need] = &[
         without: Without::WorkGoesOn,
         why: "restarts the pods of a mirror for an update, the primary last; without it such updates stop while \
               another member than the first is primary",
+    },
+    Need {
+        target: resource("", "persistentvolumeclaims", None),
+        verbs: &["list", "watch", "patch"],
+        scope: Scope::WatchedNamespaces,
+        without: Without::WorkGoesOn,
+        why: "`StorageReady`, and asking for more where the spec does; without it volumes do not grow, and no \
+              StatefulSet with volumes is made anew",
     },
 ];
 

@@ -18,7 +18,7 @@ const NOTICED: Duration = Duration::from_secs(60);
 /// What every account may do, whatever its roles.
 const EVERYBODY: [&str; 1] = ["selfsubjectrulesreviews"];
 /// Without these, resources are operated all the same.
-const WORK_GOES_ON: [&str; 7] = [
+const WORK_GOES_ON: [&str; 8] = [
     "create,patch events",
     "/finalizers",
     "customresourcedefinitions",
@@ -26,6 +26,7 @@ const WORK_GOES_ON: [&str; 7] = [
     "mutatingadmission",
     "pods/proxy",
     "pods/eviction",
+    "persistentvolumeclaims",
 ];
 
 fn is_about(rule: &PolicyRule, resource: &str) -> bool {

@@ -1,9 +1,10 @@
-//! What must hold after every test, whatever it did: I1, I2, I3, I5 and I8 of the reliability rules and that the shipped
+//! What must hold after every test, whatever it did: I1, I2, I3, I4 (on request), I5 and I8 of the reliability rules and that the shipped
 //! rights are enough, from audit logs and from everything that the hub puts out. It must not depend on what a test did.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homebase_testkit::{AuditEvent, AuditMark, ControlPlane, HOME_ACCOUNT};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{Api, ListParams};
 
 use super::registration::account;
@@ -12,6 +13,8 @@ use super::{Fleet, Metrics, NAMESPACE};
 /// What the hub must never delete.
 const NEVER_DELETED: [&str; 5] =
     ["persistentvolumeclaims", "persistentvolumes", "customresourcedefinitions", "namespaces", "secrets"];
+/// The user of a plane's admin kubeconfig: tests, and no part of the plane.
+const TESTER: &str = "admin";
 /// The resources that users write on work clusters and the hub answers.
 const OPERATED: [&str; 2] = ["iris", "irisclusters"];
 
@@ -41,6 +44,39 @@ impl Fleet {
         }
         assert_home_writes(&self.home);
         self.assert_nothing_leaked().await;
+    }
+
+    /// I4: every claim that was ever made in a namespace is still there and bound to the volume that it got, but for those
+    /// that a test deleted. Growth changes neither.
+    pub(crate) async fn assert_volumes_kept(&self, plane: &ControlPlane, namespace: &str) {
+        let log = plane.audit_log().unwrap();
+        let of_claims = log.iter().filter(|event| {
+            event.resource == "persistentvolumeclaims" && event.namespace == namespace && event.is_effective()
+        });
+        let (mut made, mut deleted): (BTreeMap<&str, usize>, BTreeMap<&str, usize>) = Default::default();
+        for event in of_claims.filter(|event| event.subresource.is_none()) {
+            match event.verb.as_str() {
+                "create" => *made.entry(&event.name).or_default() += 1,
+                "delete" => {
+                    assert_eq!(event.user, TESTER, "I4 on {}: {event:?}", plane.name());
+                    *deleted.entry(&event.name).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(plane.client().await.unwrap(), namespace);
+        let found = claims.list(&ListParams::default()).await.unwrap().items;
+        for (name, count) in made {
+            let by_tests = deleted.get(name).copied().unwrap_or_default();
+            assert!(count <= by_tests + 1, "I4 on {}: the claim {name} was made {count} times", plane.name());
+            let is_there = found.iter().any(|claim| claim.metadata.name.as_deref() == Some(name));
+            assert!(is_there || by_tests > 0, "I4 on {}: the claim {name} is gone", plane.name());
+        }
+        for claim in found {
+            let volume = claim.spec.and_then(|spec| spec.volume_name);
+            let own = claim.metadata.uid.map(|uid| format!("pvc-{uid}"));
+            assert!(volume.is_none() || volume == own, "I4 on {}: {:?} is {volume:?}", plane.name(), own);
+        }
     }
 
     /// I8: no secret in log, metrics, statuses, Events.

@@ -1,6 +1,7 @@
 //! One home cluster, one work cluster and one hub for all tests of this module; a namespace for each test. It must
 //! not hold a case.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
 use std::sync::LazyLock;
@@ -21,6 +22,8 @@ use crate::support::{FIELD_MANAGER, Fleet, OBJECT_READY, SOON, events, hub_reque
 pub(super) const IMAGE: &str = "containers.intersystems.com/intersystems/iris:2025.1";
 /// See [`IMAGE`].
 pub(super) const ARBITER_IMAGE: &str = "containers.intersystems.com/intersystems/arbiter:2025.1";
+/// A storage class beside the default one, for the test that changes it.
+pub(super) const OTHER_STORAGE_CLASS: &str = "changing";
 /// Names of the kinds that tests look at.
 pub(super) const CLUSTER: &str = "IrisCluster";
 /// See [`CLUSTER`].
@@ -40,7 +43,8 @@ async fn fleet() -> &'static RwLock<Fleet> {
         .get_or_init(|| async {
             let plane = ControlPlane::builder("workloads")
                 .zones(["boston", "london"])
-                .pod_proxy(pod_network().socket());
+                .pod_proxy(pod_network().socket())
+                .storage_classes([OTHER_STORAGE_CLASS.to_owned()]);
             let fleet = Fleet::builder("workloads").work(plane).start().await;
             fleet.register(&fleet.work[0]).await;
             fleet.wait_cluster_ready("workloads").await;
@@ -122,6 +126,7 @@ impl Case {
     /// Ends a test with the invariants.
     pub(super) async fn end(self) {
         self.assert_invariants().await;
+        self.assert_volumes_kept(self.plane(), &self.namespace).await;
     }
 
     /// The work cluster.
@@ -281,6 +286,25 @@ impl Case {
         assert_eq!(writes.len(), before, "{:?}", &writes[before..]);
     }
 
+    /// The UIDs of the objects of a kind in the namespace by name, by label selector.
+    pub(super) async fn uids(&self, kind: &str, selector: &str) -> BTreeMap<String, String> {
+        let found = self.list(kind, selector).await;
+        found.iter().map(|object| (text(object, "/metadata/name"), uid(object))).collect()
+    }
+
+    /// Waits until `StorageReady` of a cluster speaks of its present spec and has this reason; returns its message.
+    pub(super) async fn until_storage(&self, name: &str, reason: &str) -> String {
+        self.until(CLUSTER, name, |cluster| {
+            let storage = condition(cluster, "StorageReady");
+            let is_current = storage["observedGeneration"] == cluster["metadata"]["generation"];
+            if is_current && storage["reason"] == reason {
+                return Ok(text(&storage, "/message"));
+            }
+            Err(format!("generation {}: {storage}", cluster["metadata"]["generation"]))
+        })
+        .await
+    }
+
     /// Runs kubectl in the namespace.
     pub(super) async fn kubectl(&self, arguments: &[&str]) -> String {
         let all: Vec<&str> = ["-n", &self.namespace].iter().chain(arguments).copied().collect();
@@ -306,6 +330,10 @@ fn resource(kind: &str) -> ApiResource {
         "Pod" => ApiResource::erase::<Pod>(&()),
         "PodDisruptionBudget" => ApiResource::erase::<PodDisruptionBudget>(&()),
         "PersistentVolumeClaim" => ApiResource::erase::<PersistentVolumeClaim>(&()),
+        "ResourceQuota" => ApiResource::erase::<k8s_openapi::api::core::v1::ResourceQuota>(&()),
+        "HorizontalPodAutoscaler" => {
+            ApiResource::erase::<k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler>(&())
+        }
         "ServiceAccount" => ApiResource::erase::<k8s_openapi::api::core::v1::ServiceAccount>(&()),
         CLUSTER => ApiResource::erase::<homebase_api::IrisCluster>(&()),
         IRIS => ApiResource::erase::<homebase_api::Iris>(&()),

@@ -205,3 +205,32 @@ async fn pods_of_another_template_are_made_anew_and_said_to_be() {
     assert_eq!(claims(&case).await, claims_before);
     case.end().await;
 }
+
+#[tokio::test]
+async fn a_set_that_differs_in_what_cannot_change_is_made_anew_around_its_pods() {
+    let mut case = Case::alone("takeover-fixed").await;
+    case.hub_mut().kill9();
+    let cluster = pair(&case);
+    let mut objects = foretold(&case, &cluster).await;
+    for object in objects.iter_mut().filter(|object| object["metadata"]["name"] == "iris-data-0") {
+        if object["kind"] == "StatefulSet" {
+            object["spec"]["podManagementPolicy"] = "Parallel".into();
+        }
+    }
+    let resource = case.apply(CLUSTER, "iris", &cluster).await;
+    make(&case, &objects, Some(&resource)).await;
+    until_up(&case, "iris-arbiter", 1).await;
+    until_up(&case, "iris-data-0", 2).await;
+    let (pods_before, claims_before) = (pods(&case).await, claims(&case).await);
+    let old = uid(&case.get("StatefulSet", "iris-data-0").await.unwrap());
+
+    case.start_hub().await;
+    let set = case.until_replaced("StatefulSet", "iris-data-0", &old).await;
+    assert_eq!(set["spec"]["podManagementPolicy"], "OrderedReady");
+    case.until_ready(CLUSTER, "iris").await;
+    assert_eq!(pods(&case).await, pods_before, "a pod was restarted");
+    assert_eq!(claims(&case).await, claims_before);
+    case.until_event("iris", "Normal Recreated Deleted StatefulSet iris-data-0 to make it anew").await;
+    case.assert_quiet().await;
+    case.end().await;
+}

@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use homebase_api::{annotations, labels};
 use homebase_core::ObjectKey;
 use homebase_iris::cluster::AdoptedPods;
-use homebase_kube::apply::{self, Object};
+use homebase_kube::apply::{self, Object, WriteError, key_of};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt as _};
 use serde_json::json;
 
-use super::{Answer, Children, EnsureError, mark_of};
+use super::{Answer, Children, EnsureError, Foreign, mark_of};
 use crate::reconcile::Engagement;
 
 /// How objects of a kind that makes pods are taken over without a restart.
@@ -29,6 +30,48 @@ where
     K: Object,
     V: Clone + PartialEq + Send + Sync + for<'a> From<&'a K> + 'static,
 {
+    /// Makes a child what it should be. It sends nothing when the last thing that was sent for it was the same
+    /// and the child has not been changed since; else it returns the child as the apiserver answered it.
+    ///
+    /// A child that we do not see as ours yet, and that differs in a field which cannot change, only gets our label and
+    /// owner: from then on it is seen, and what is done about the difference is for a plan to decide.
+    pub(in crate::operators) async fn ensure(
+        &self,
+        engagement: &Engagement,
+        wanted: K,
+        foreign: Foreign,
+    ) -> Result<Option<Answer<V>>, EnsureError> {
+        let (key, owners) = (key_of(&wanted), wanted.owner_references().to_vec());
+        match Box::pin(self.ensure_whole(engagement, wanted, foreign)).await {
+            Err(EnsureError::Write(error)) if self.template.is_some() && error.is_immutable() => {
+                // Rare, and larger than all the rest.
+                Box::pin(Self::claim(engagement, &key, &owners, error)).await
+            }
+            ensured => ensured,
+        }
+    }
+
+    /// Gives an object our label and owner, unless it has them; then `error` stays the answer.
+    async fn claim(
+        engagement: &Engagement,
+        key: &ObjectKey,
+        owners: &[OwnerReference],
+        error: WriteError,
+    ) -> Result<Option<Answer<V>>, EnsureError> {
+        let client = &engagement.client;
+        let found: Option<K> = apply::fetch(client, key).await?;
+        let unseen = found.filter(|found| {
+            let label = found.labels().get(labels::MANAGED_BY);
+            found.owner_references() != owners || label.is_none_or(|by| by != labels::MANAGED_BY_HOMEBASE)
+        });
+        let Some(found) = unseen else { return Err(error.into()) };
+        let (uid, version) = (found.uid().unwrap_or_default(), found.resource_version().unwrap_or_default());
+        let labels = json!({ labels::MANAGED_BY: labels::MANAGED_BY_HOMEBASE });
+        let patch = json!({ "metadata": { "labels": labels, "ownerReferences": owners } });
+        apply::patch_exact::<K>(client, key, &uid, &version, patch).await?;
+        Ok(None)
+    }
+
     /// Takes over an object. `wanted` does not bear the hub's ID yet.
     pub(super) async fn adopt(
         &self,

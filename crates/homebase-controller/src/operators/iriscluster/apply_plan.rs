@@ -9,8 +9,8 @@ use homebase_api::{IrisCluster, annotations, labels};
 use homebase_core::ObjectKey;
 use homebase_iris::PlannedEvent;
 use homebase_iris::cluster::{
-    AdoptedPods, ChildKind, MirrorLabel, ObservedChild, ObservedStatefulSet, Plan, Prepared, PruneStep,
-    adopted_event, prune_event,
+    AdoptedPods, ChildKind, MirrorLabel, ObservedChild, ObservedClaim, ObservedStatefulSet, Plan, Prepared,
+    PruneStep, Recreation, adopted_event, growth_event, prune_event, recreation_event,
 };
 use homebase_kube::Category;
 use homebase_kube::apply::{self, Dependents, key_of};
@@ -21,18 +21,38 @@ use serde_json::json;
 
 use super::super::children::Foreign;
 use super::IrisClusterReconciler;
+use super::volumes::Grown;
 use crate::reconcile::{Outcome, ReconcileError};
 
 /// How soon to look again at a StatefulSet whose pods are going away, in case its status is not what wakes us.
 const SCALE_DOWN_WAIT: Duration = Duration::from_secs(10);
+/// How soon to look again at what was not as the watches had it; the news of it should be here before.
+const NEWS_WAIT: Duration = Duration::from_secs(5);
 
 /// What the sending of a plan came to.
 pub(super) struct Done {
     pub(super) outcome: Outcome,
     /// StatefulSets that had to be sent, by name, as the apiserver answered them.
     pub(super) answered: BTreeMap<String, ObservedStatefulSet>,
-    /// What was done that the plan cannot tell: children taken over or removed, pods restarted.
+    /// What was done that the plan cannot tell: children taken over, made anew, removed; pods restarted; volumes asked to
+    /// grow.
     pub(super) told: Vec<PlannedEvent>,
+    /// Claims whose growth was refused, and why.
+    pub(super) refused: Vec<(String, String)>,
+}
+
+impl Done {
+    fn adopted(&mut self, kind: ChildKind, name: &str, adopted: Option<AdoptedPods>) {
+        self.told.extend(adopted.map(|pods| adopted_event(kind, name, pods)));
+    }
+
+    /// Another look after this time at the latest.
+    fn look_again(&mut self, delay: Duration) {
+        self.outcome = match self.outcome {
+            Outcome::After(earlier) if earlier <= delay => Outcome::After(earlier),
+            _ => Outcome::After(delay),
+        };
+    }
 }
 
 impl IrisClusterReconciler {
@@ -48,9 +68,12 @@ impl IrisClusterReconciler {
             group_services,
             config_maps,
             stateful_sets,
+            recreations,
+            growths,
             mirror_labels,
             updates,
             prune,
+            storage,
             // What is held back is told in the status, and not sent.
             waiting: _,
             observed: (),
@@ -59,43 +82,96 @@ impl IrisClusterReconciler {
         // Before all else: whatever of the rest cannot be applied, the Service has to lead to the primary.
         self.set_labels(&key_of(cluster), mirror_labels).await?;
         let foreign = if may_adopt(cluster) { Foreign::Adopt } else { Foreign::Refuse };
-        let mut told = Vec::new();
-        let mut tell = |kind, name: &str, adopted: Option<AdoptedPods>| {
-            told.extend(adopted.map(|pods| adopted_event(kind, name, pods)));
-        };
+        let (answered, told, refused) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut done = Done { outcome: Outcome::Done, answered, told, refused };
         self.services.ensure(engagement, headless_service.clone(), Foreign::Accept).await?;
         for service in std::iter::once(service).chain(group_services) {
             let answer = self.services.ensure(engagement, service.clone(), foreign).await?;
-            tell(ChildKind::Service, &service.name_any(), answer.and_then(|answer| answer.adopted));
+            done.adopted(ChildKind::Service, &service.name_any(), answer.and_then(|answer| answer.adopted));
         }
         for config_map in config_maps {
             let answer = self.config_maps.ensure(engagement, config_map.clone(), foreign).await?;
-            tell(ChildKind::ConfigMap, &config_map.name_any(), answer.and_then(|answer| answer.adopted));
+            done.adopted(
+                ChildKind::ConfigMap,
+                &config_map.name_any(),
+                answer.and_then(|answer| answer.adopted),
+            );
         }
-        let mut answered = BTreeMap::new();
         for set in stateful_sets {
+            let name = set.name_any();
+            if let Some(recreation) = recreations.iter().find(|recreation| recreation.stateful_set == name) {
+                // It is applied when it is gone, which the watch tells.
+                if self.make_way(cluster, recreation).await? {
+                    done.told.push(recreation_event(recreation));
+                }
+                done.look_again(NEWS_WAIT);
+                continue;
+            }
             let Some(answer) = self.stateful_sets.ensure(engagement, set.clone(), foreign).await? else {
                 continue;
             };
-            tell(ChildKind::StatefulSet, &set.name_any(), answer.adopted);
-            answered.insert(set.name_any(), answer.view);
+            done.adopted(ChildKind::StatefulSet, &name, answer.adopted);
+            done.answered.insert(name, answer.view);
         }
-        let mut done = Done { outcome: Outcome::Done, answered, told };
         for update in updates {
             self.go_on(cluster, update, &mut done).await?;
         }
+        let namespace = cluster.namespace().unwrap_or_default();
+        self.prune(cluster, prune, &mut done).await?;
+        for growth in growths {
+            match self.volumes.grow(engagement, cluster, growth).await? {
+                Grown::Asked => done.told.push(growth_event(growth)),
+                Grown::Refused(words) => {
+                    done.refused.push((growth.claim.clone(), words));
+                    // What waited for this claim waits no more.
+                    done.look_again(Duration::ZERO);
+                }
+                Grown::Superseded => done.look_again(NEWS_WAIT),
+            }
+        }
+        let refused = done.refused.iter().map(|(claim, _)| claim.as_str());
+        if let Some(delay) = self.volumes.next_try(&namespace, storage.refused_claims().chain(refused)) {
+            done.look_again(delay);
+        }
+        Ok(done)
+    }
+
+    async fn prune(
+        &self,
+        cluster: &IrisCluster,
+        prune: &[ObservedChild],
+        done: &mut Done,
+    ) -> Result<(), ReconcileError> {
         for child in prune {
             match self.remove(cluster, child).await? {
                 Removal::Done => done.told.push(prune_event(child, PruneStep::Deleted)),
                 Removal::Begun { from } => {
                     done.told.push(prune_event(child, PruneStep::ScaledToZero { from }));
-                    done.outcome = Outcome::After(SCALE_DOWN_WAIT);
+                    done.look_again(SCALE_DOWN_WAIT);
                 }
-                Removal::UnderWay => done.outcome = Outcome::After(SCALE_DOWN_WAIT),
+                Removal::UnderWay => done.look_again(SCALE_DOWN_WAIT),
                 Removal::Void => {}
             }
         }
-        Ok(done)
+        Ok(())
+    }
+
+    /// Deletes a StatefulSet that is to be made anew and leaves its pods running, after a look at each of their claims:
+    /// a pod that is restarted meanwhile must find its volume. True when it was deleted.
+    async fn make_way(&self, cluster: &IrisCluster, recreation: &Recreation) -> Result<bool, ReconcileError> {
+        let Recreation { stateful_set, uid, fields: _, claims } = recreation;
+        self.engagement.brake.check()?;
+        let namespace = cluster.namespace().unwrap_or_default();
+        if !claims.is_empty() {
+            let live = self.volumes.fetch(&self.engagement, &namespace).await?;
+            let is_bound = |claim: &String| live.get(claim).is_some_and(ObservedClaim::is_bound);
+            if !claims.iter().all(is_bound) {
+                return Ok(false);
+            }
+        }
+        let key = ObjectKey::new(namespace, stateful_set);
+        let owner = cluster.uid();
+        self.stateful_sets.remove(&self.engagement, &key, uid, owner.as_deref(), Dependents::Orphan).await
     }
 
     /// Sets labels in their order, and none after one that could not be set: the pod has changed or gone since, and that

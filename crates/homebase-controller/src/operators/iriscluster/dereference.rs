@@ -1,7 +1,7 @@
 //! The first step of a reconcile: everything besides the resource itself that its plan depends on. It reads what
 //! the watches have brought and asks the apiserver for nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use homebase_api::IrisCluster;
 use homebase_core::ObjectKey;
@@ -56,6 +56,8 @@ impl IrisClusterReconciler {
         Some(Dereferenced {
             config_source,
             stateful_sets: self.observe_stateful_sets(cluster),
+            terminating: self.observe_terminating(cluster),
+            claims: self.volumes.observe(cluster),
             pods,
             zones: zones?,
             placement: placement?,
@@ -72,6 +74,12 @@ impl IrisClusterReconciler {
         let (namespace, uid) = place(cluster);
         let owned = self.stateful_sets.owned_by(&namespace, &uid);
         owned.into_iter().filter(|(_, set)| !set.deleting).map(|(key, set)| (key.name, set.view)).collect()
+    }
+
+    fn observe_terminating(&self, cluster: &IrisCluster) -> BTreeSet<String> {
+        let (namespace, uid) = place(cluster);
+        let owned = self.stateful_sets.owned_by(&namespace, &uid);
+        owned.into_iter().filter(|(_, set)| set.deleting).map(|(key, _)| key.name).collect()
     }
 
     fn observe_pods(&self, cluster: &IrisCluster) -> BTreeMap<String, ObservedPod> {

@@ -27,7 +27,9 @@ impl KnownPod {
             conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
         });
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).filter(|node| !node.is_empty());
-        let mut observed = ObservedPod { node, ready, ..ObservedPod::default() };
+        let marked = label(labels::MANAGED_BY).as_deref() == Some(labels::MANAGED_BY_HOMEBASE);
+        let orphaned = pod.owner_references().iter().all(|owner| owner.controller != Some(true));
+        let mut observed = ObservedPod { node, ready, marked, orphaned, ..ObservedPod::default() };
         if is_data {
             observed.uid = pod.uid().unwrap_or_default();
             observed.resource_version = pod.resource_version().unwrap_or_default();
@@ -79,7 +81,7 @@ mod tests {
     fn of_data_pods_more_is_kept_than_of_others() {
         let data = pod("data", Some("n"), "7");
         assert_eq!(data.cluster, "iris");
-        let ObservedPod { node, ready, uid, resource_version, mirror_role, revision } = data.observed;
+        let ObservedPod { node, ready, uid, resource_version, mirror_role, revision, .. } = data.observed;
         assert_eq!(
             (node.as_deref(), ready, uid.as_str(), resource_version.as_str()),
             (Some("n"), true, "u", "7")

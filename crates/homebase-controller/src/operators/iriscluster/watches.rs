@@ -28,6 +28,7 @@ impl IrisClusterReconciler {
         watches.extend(self.watch_children(&self.services, "Service", &gate));
         watches.extend(self.watch_children(&self.config_maps, "ConfigMap", &gate));
         watches.extend(self.watch_pods(&gate));
+        watches.extend(self.watch_claims(&gate));
         watches.push(self.watch_nodes(&gate));
         watches.push(self.watch_policy(&gate));
         watches.push(Watch { kind: "mirrors", run: Box::pin(self.clone().ask_mirrors(gate.clone())) });

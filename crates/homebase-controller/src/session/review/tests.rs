@@ -20,7 +20,8 @@ fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> ResourceRule {
 
 fn everything_but_events() -> Rules {
     let all = ["namespaces", "customresourcedefinitions", "statefulsets", "deployments", "services"];
-    let more = ["configmaps", "pods", "pods/proxy", "pods/eviction", "irisclusters", "iris"];
+    let more = ["configmaps", "pods", "pods/proxy", "pods/eviction", "persistentvolumeclaims"];
+    let operated = ["irisclusters", "iris"];
     let rest = ["selfsubjectrulesreviews", "*/status", "*/finalizers"];
     let verbs = ["get", "list", "watch", "create", "patch", "update"];
     let url = NonResourceRule {
@@ -29,8 +30,10 @@ fn everything_but_events() -> Rules {
     };
     let deletes = rule(&["*"], &["statefulsets", "deployments", "services", "configmaps"], &["delete"]);
     let zones = ["nodes", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"];
-    let resources =
-        vec![rule(&["*"], &[&all[..], &more[..], &rest[..], &zones[..]].concat(), &verbs), deletes];
+    let resources = vec![
+        rule(&["*"], &[&all[..], &more[..], &operated[..], &rest[..], &zones[..]].concat(), &verbs),
+        deletes,
+    ];
     Rules { resources, urls: vec![url], incomplete: None }
 }
 

@@ -45,19 +45,24 @@ fn only_our_marks_on_the_pods_are_left_out() {
 #[test]
 fn a_set_stays_without_marks_until_its_template_changes() {
     let adopted = without_marks(&planned("iris:1"));
-    assert_eq!(as_adopted(planned("iris:1"), Some(&observed(&adopted))), adopted);
-    assert_eq!(as_adopted(planned("iris:2"), Some(&observed(&adopted))), planned("iris:2"));
+    assert_eq!(as_adopted(planned("iris:1"), Some(&observed(&adopted)), false), adopted);
+    assert_eq!(as_adopted(planned("iris:2"), Some(&observed(&adopted)), false), planned("iris:2"));
     let mut reconfigured = planned("iris:1");
     let meta = reconfigured.spec.as_mut().unwrap().template.metadata.as_mut().unwrap();
     meta.annotations.as_mut().unwrap().insert(CONFIG_HASH.to_owned(), "def".to_owned());
-    assert_eq!(as_adopted(reconfigured.clone(), Some(&observed(&adopted))), reconfigured);
+    assert_eq!(as_adopted(reconfigured.clone(), Some(&observed(&adopted)), false), reconfigured);
 }
 
 #[test]
 fn a_set_that_was_never_taken_over_has_its_marks() {
-    assert_eq!(as_adopted(planned("iris:1"), None), planned("iris:1"));
+    assert_eq!(as_adopted(planned("iris:1"), None, false), planned("iris:1"));
     let ours = observed(&planned("iris:1"));
-    assert_eq!(as_adopted(planned("iris:1"), Some(&ours)), planned("iris:1"));
+    assert_eq!(as_adopted(planned("iris:1"), Some(&ours), false), planned("iris:1"));
+}
+
+#[test]
+fn a_set_that_is_made_anew_around_pods_without_marks_has_none() {
+    assert_eq!(as_adopted(planned("iris:1"), None, true), without_marks(&planned("iris:1")));
 }
 
 #[test]

@@ -37,12 +37,15 @@ fn every_field_comes_from_its_own_place() {
         update_revision: Some("b".into()),
         plan_hash: Some("hash".into()),
         adopted_template: None,
+        fixed: FixedFields::of(&set),
     };
     assert_eq!(ObservedStatefulSet::from(&set), expected);
 }
 
 #[test]
 fn a_set_that_says_nothing_wants_one_pod_and_has_none() {
-    let expected = ObservedStatefulSet { replicas: 1, ..ObservedStatefulSet::default() };
-    assert_eq!(ObservedStatefulSet::from(&StatefulSet::default()), expected);
+    let set = StatefulSet::default();
+    let fixed = FixedFields::of(&set);
+    let expected = ObservedStatefulSet { replicas: 1, fixed, ..ObservedStatefulSet::default() };
+    assert_eq!(ObservedStatefulSet::from(&set), expected);
 }

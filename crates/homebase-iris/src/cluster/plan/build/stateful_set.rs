@@ -13,10 +13,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::meta::{build_meta, build_selector};
 use super::pod::build_pod_template;
+use crate::cluster::fixed::fixed_hash;
 use crate::cluster::names::{HEADLESS_SERVICE, NodeSet};
 use crate::cluster::plan::restart::is_driven;
 use crate::cluster::validated::{Node, ValidatedCluster};
-use crate::hash::{PLAN_HASH, fingerprint};
+use crate::hash::{FIXED_HASH, PLAN_HASH, fingerprint};
 
 /// A StatefulSet; `config_map` holds its CPF.
 pub(crate) fn build_stateful_set(
@@ -61,8 +62,10 @@ pub(crate) fn build_stateful_set(
     };
     // Taken without the replicas: scaling is no update.
     let hash = fingerprint(&stateful_set);
-    stateful_set.metadata.annotations.get_or_insert_default().insert(PLAN_HASH.to_owned(), hash);
+    let annotations = stateful_set.metadata.annotations.get_or_insert_default();
+    annotations.insert(PLAN_HASH.to_owned(), hash);
     if let Some(spec) = &mut stateful_set.spec {
+        annotations.insert(FIXED_HASH.to_owned(), fixed_hash(spec));
         spec.replicas = cluster.replicas(set.component);
     }
     // After the hash as well: who restarts the pods is no update of them.
@@ -76,7 +79,8 @@ pub(crate) fn build_stateful_set(
     stateful_set
 }
 
-fn build_claims(node: &Node) -> Option<Vec<PersistentVolumeClaim>> {
+/// The claim templates of a node group, its sidecar's among them.
+pub(crate) fn build_claims(node: &Node) -> Option<Vec<PersistentVolumeClaim>> {
     let of_sidecar = node.sidecar.as_ref().map(|sidecar| &sidecar.volumes);
     let all = || [Some(&node.volumes), of_sidecar].into_iter().flatten();
     let predefined = all().flat_map(|volumes| &volumes.predefined).filter_map(|volume| {

@@ -1,0 +1,150 @@
+//! Decides whether a StatefulSet is made anew because a field differs that cannot change while it exists. Must not let
+//! one go whose pods could lose their volumes, or whose successor would not know its pods.
+
+use std::fmt;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+
+use super::storage::{ClaimFinding, claim_of};
+use crate::cluster::claims::ObservedClaim;
+use crate::cluster::fixed::FixedField;
+use crate::cluster::names::NodeSet;
+use crate::cluster::observed::{ObservedPod, ObservedStatefulSet};
+use crate::cluster::validated::ValidatedCluster;
+
+/// As many claims as are named in one sentence; the rest is counted.
+const MAX_NAMED: usize = 3;
+
+/// A StatefulSet that is deleted with its pods orphaned before it is applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recreation {
+    /// Its name.
+    pub stateful_set: String,
+    /// Its UID: a precondition.
+    pub uid: String,
+    /// Why: the fields that differ.
+    pub fields: Vec<FixedField>,
+    /// The claims of its pods: each must be there and bound when it is deleted.
+    pub claims: Vec<String>,
+}
+
+/// Why a StatefulSet is not made anew yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// These claims of its pods are not bound.
+    NotBound(Vec<String>),
+    /// Volumes of its pods are growing, and what is made anew is to find them grown.
+    Growing,
+    /// Nobody can tell whether the claims of its pods are bound.
+    ClaimsUnknown,
+    /// Its pods would be nobody's: they do not have the labels that the new selector asks for.
+    NotSelected,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotBound(claims) => {
+                let named = claims.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
+                match claims.len().checked_sub(MAX_NAMED) {
+                    Some(more) if more > 0 => write!(f, "not bound: {named} and {more} more"),
+                    _ => write!(f, "not bound: {named}"),
+                }
+            }
+            Self::Growing => f.write_str("volumes of its pods are growing first"),
+            Self::ClaimsUnknown => f.write_str("the claims of its pods cannot be read: see StorageReady"),
+            Self::NotSelected => f.write_str(
+                "its pods do not have the labels that the new selector asks for, so nobody would look after them: give \
+                 the labels to its pods and its template",
+            ),
+        }
+    }
+}
+
+/// What is done about fields that cannot change.
+pub(super) enum Verdict {
+    /// None of them differs, or there is no StatefulSet.
+    Apply,
+    /// It is made anew.
+    Recreate(Recreation),
+    /// It would be, but.
+    Hold(Vec<FixedField>, Hold),
+}
+
+/// The verdict on a StatefulSet; `findings` are those of its claims.
+pub(super) fn decide(
+    cluster: &ValidatedCluster,
+    planned: &StatefulSet,
+    observed: Option<&ObservedStatefulSet>,
+    findings: &[ClaimFinding],
+) -> Verdict {
+    let Some(observed) = observed else { return Verdict::Apply };
+    let fields = observed.fixed.changed_in(planned);
+    if fields.is_empty() {
+        return Verdict::Apply;
+    }
+    let name = planned.metadata.name.clone().unwrap_or_default();
+    if fields.contains(&FixedField::Selector) && !observed.fixed.is_selected_by(planned) {
+        return Verdict::Hold(fields, Hold::NotSelected);
+    }
+    let pods = usize::try_from(observed.replicas).unwrap_or_default();
+    let claims: Vec<_> = (0..pods)
+        .flat_map(|ordinal| observed.fixed.claims().map(move |claim| (claim, ordinal)))
+        .map(|(claim, ordinal)| claim_of(claim, &name, ordinal))
+        .collect();
+    if claims.is_empty() {
+        return Verdict::Recreate(Recreation {
+            stateful_set: name,
+            uid: observed.uid.clone(),
+            fields,
+            claims,
+        });
+    }
+    let Some(known) = cluster.found.claims.known() else {
+        return Verdict::Hold(fields, Hold::ClaimsUnknown);
+    };
+    let is_bound = |claim: &String| known.get(claim).is_some_and(ObservedClaim::is_bound);
+    let left = known.keys().filter(|claim| observed.fixed.claims().any(|of| is_claim(claim, of, &name)));
+    let mut unbound: Vec<_> = claims.iter().chain(left).filter(|claim| !is_bound(claim)).cloned().collect();
+    unbound.sort();
+    unbound.dedup();
+    if !unbound.is_empty() {
+        return Verdict::Hold(fields, Hold::NotBound(unbound));
+    }
+    if findings.iter().any(|finding| finding.state.is_growing()) {
+        return Verdict::Hold(fields, Hold::Growing);
+    }
+    Verdict::Recreate(Recreation { stateful_set: name, uid: observed.uid.clone(), fields, claims })
+}
+
+/// Whether a claim was made from a template for a pod of a StatefulSet, whichever.
+fn is_claim(claim: &str, template: &str, set: &str) -> bool {
+    let rest = claim.strip_prefix(template).and_then(|rest| rest.strip_prefix('-')?.strip_prefix(set));
+    rest.and_then(|rest| rest.strip_prefix('-')).is_some_and(|ordinal| ordinal.parse::<usize>().is_ok())
+}
+
+/// The pods of a StatefulSet that belong to nobody.
+fn left_pods(cluster: &ValidatedCluster, set: NodeSet) -> impl Iterator<Item = &ObservedPod> {
+    let prefix = format!("{}-", cluster.key.stateful_set(set));
+    let is_of_set = move |pod: &str| {
+        let ordinal = pod.strip_prefix(&prefix);
+        ordinal.is_some_and(|ordinal| ordinal.parse::<usize>().is_ok())
+    };
+    let pods = cluster.found.pods.iter();
+    pods.filter(move |(pod, found)| found.orphaned && is_of_set(pod)).map(|(_, found)| found)
+}
+
+/// Whether the pods that a StatefulSet left behind were taken over from another operator, so that a template with our
+/// marks would restart them.
+pub(super) fn left_pods_are_unmarked(cluster: &ValidatedCluster, set: NodeSet) -> bool {
+    has_left_pods(cluster, set) && left_pods(cluster, set).all(|pod| !pod.marked)
+}
+
+/// Whether pods of a StatefulSet that is not there run without it, as when the hub was stopped between deleting it and
+/// making it anew: then it comes back whatever else is not ready.
+pub(super) fn has_left_pods(cluster: &ValidatedCluster, set: NodeSet) -> bool {
+    left_pods(cluster, set).next().is_some()
+}
+
+#[cfg(test)]
+mod tests;
