@@ -46,7 +46,6 @@ pub fn preview(cluster: &ValidatedCluster) -> Preview {
     cluster.found.terminating.clear();
     // Nor are there pods that run on without their StatefulSet.
     cluster.found.pods.clear();
-    cluster.previous = None;
     let mut steps: Vec<PreviewStep> = Vec::new();
     let mut waited = None;
     loop {
