@@ -8,6 +8,9 @@ use homebase_core::ClusterId;
 
 use crate::commands::values::{AccountName, Lifetime, NamespaceName, ServerUrl, WatchedNamespaces};
 
+mod proof;
+pub(crate) use proof::{AttestArguments, AttestFormat, PlanArguments, PlanFormat};
+
 #[cfg(test)]
 mod tests;
 
@@ -20,11 +23,12 @@ pub(crate) const LOG_LEVEL_VARIABLE: &str = "HOMEBASE_LOG";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `status`: the cluster is Ready; for `doctor`: every check passed; for `validate`: all is valid
+  0  done; for `status`: the cluster is Ready; for `doctor`: every check passed; for `validate`: all is valid; for
+     `attest`: every claim passes
   1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed; for `validate` and `plan`: a
-     resource is invalid
-  2  the arguments cannot be used; for `status` and `doctor`: it cannot be told; for `validate` and `plan`: a manifest
-     cannot be read, or there is none
+     resource is invalid; for `attest`: a claim fails
+  2  the arguments cannot be used; for `status`, `doctor` and `attest`: it cannot be told; for `validate` and
+     `plan`: a manifest cannot be read, or there is none
 
 Data goes to standard output, messages go to standard error. NO_COLOR switches colours off.";
 
@@ -60,6 +64,8 @@ pub(crate) enum Command {
     Validate(ValidateArguments),
     /// Show every object that the hub would make of manifests of IrisCluster and Iris, without a cluster.
     Plan(PlanArguments),
+    /// Prove a topology: compare what runs with what the hub would make, zone by zone, and say why where they differ.
+    Attest(AttestArguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -315,28 +321,6 @@ pub(crate) struct ValidateArguments {
     /// Format of the findings.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
-}
-
-/// How a plan is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PlanFormat {
-    /// YAML documents, with the table on standard error.
-    #[default]
-    Yaml,
-    /// One JSON list, with the table on standard error.
-    Json,
-    /// The table alone.
-    Table,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct PlanArguments {
-    #[command(flatten)]
-    pub(crate) manifests: ManifestArguments,
-
-    /// Format of the plan.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: PlanFormat,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::arguments::Command;
 
 mod access;
+mod attest;
 mod completions;
 mod connect;
 mod deregister;
@@ -17,6 +18,7 @@ mod manifests;
 mod output;
 mod pause;
 mod plan;
+mod reach;
 mod register;
 mod rotate;
 mod status;
@@ -44,7 +46,11 @@ impl From<Exit> for ExitCode {
 /// Runs a command to its end. `run` is none of them: it is the hub.
 pub(crate) async fn execute(command: Command) -> Exit {
     let on_error = match &command {
-        Command::Status(_) | Command::Doctor(_) | Command::Validate(_) | Command::Plan(_) => Exit::Unknown,
+        Command::Status(_)
+        | Command::Doctor(_)
+        | Command::Validate(_)
+        | Command::Plan(_)
+        | Command::Attest(_) => Exit::Unknown,
         _ => Exit::Failure,
     };
     let ended = match command {
@@ -59,6 +65,7 @@ pub(crate) async fn execute(command: Command) -> Exit {
         Command::Doctor(arguments) => doctor::run(&arguments).await,
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Attest(arguments) => Box::pin(attest::run(&arguments)).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Version => {
             output::print(concat!("homebase ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| Exit::Success)
