@@ -24,11 +24,11 @@ pub(crate) const LOG_LEVEL_VARIABLE: &str = "HOMEBASE_LOG";
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; for `status`: the cluster is Ready; for `doctor`: every check passed; for `validate`: all is valid; for
-     `attest`: every claim passes
+     `attest`: every claim passes; for `plan --diff`: nothing would change
   1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed; for `validate` and `plan`: a
-     resource is invalid; for `attest`: a claim fails
-  2  the arguments cannot be used; for `status`, `doctor` and `attest`: it cannot be told; for `validate` and
-     `plan`: a manifest cannot be read, or there is none
+     resource is invalid; for `attest`: a claim fails; for `plan --diff`: something would change
+  2  the arguments cannot be used; for `status`, `doctor`, `attest` and `plan --diff`: it cannot be told; for
+     `validate` and `plan`: a manifest cannot be read, or there is none
 
 Data goes to standard output, messages go to standard error. NO_COLOR switches colours off.";
 
@@ -62,7 +62,8 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Check manifests of IrisCluster and Iris without a cluster: what an apiserver and the hub would refuse.
     Validate(ValidateArguments),
-    /// Show every object that the hub would make of manifests of IrisCluster and Iris, without a cluster.
+    /// Show every object that the hub would make of manifests of IrisCluster and Iris, without a cluster; with --diff
+    /// what would change on one.
     Plan(PlanArguments),
     /// Prove a topology: compare what runs with what the hub would make, zone by zone, and say why where they differ.
     Attest(AttestArguments),

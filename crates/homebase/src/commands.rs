@@ -64,7 +64,7 @@ pub(crate) async fn execute(command: Command) -> Exit {
         Command::Resume(arguments) => pause::run(&arguments, pause::Wanted::Running).await,
         Command::Doctor(arguments) => doctor::run(&arguments).await,
         Command::Validate(arguments) => validate::run(&arguments),
-        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Plan(arguments) => Box::pin(plan::run(&arguments)).await,
         Command::Attest(arguments) => Box::pin(attest::run(&arguments)).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Version => {

@@ -1,4 +1,6 @@
-//! The commands that prove a topology, on real control planes: `attest` as a person runs it. It must not look into the hub beyond what it shows.
+//! The commands that prove a topology, on real control planes: `attest` and `plan --diff` as a person runs
+//! them. It must not look into the hub beyond what it shows.
 
 mod attest;
+mod diff;
 mod xml;

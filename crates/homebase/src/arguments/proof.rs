@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use homebase_core::ClusterId;
 
 use super::{ManifestArguments, NAMESPACE_VARIABLE};
 use crate::commands::values::{AttestTarget, Lifetime, NamespaceName};
@@ -28,6 +29,24 @@ pub(crate) struct PlanArguments {
     /// Format of the plan.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: PlanFormat,
+
+    /// Show what would change on this registered cluster instead; without a name, on the cluster of --kubeconfig.
+    #[arg(long, value_name = "CLUSTER", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "absent, without a name and with one are three things")]
+    pub(crate) diff: Option<Option<ClusterId>>,
+
+    /// Kubeconfig of the home cluster, or for --diff without a name of the work cluster. Without it: KUBECONFIG,
+    /// ~/.kube/config, or the pod's service account.
+    #[arg(long, value_name = "FILE", requires = "diff")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// Namespace of the home cluster that holds the registrations.
+    #[arg(long, env = NAMESPACE_VARIABLE, default_value = "homebase-system", value_name = "NAMESPACE")]
+    pub(crate) hub_namespace: NamespaceName,
+
+    /// Allow a work cluster at a loopback address, as `run` does with the same flag.
+    #[arg(long, requires = "diff")]
+    pub(crate) allow_loopback_destinations: bool,
 }
 
 /// How an attestation is printed.
