@@ -9,7 +9,7 @@ use homebase_core::ClusterId;
 use crate::commands::values::{AccountName, Lifetime, NamespaceName, ServerUrl, WatchedNamespaces};
 
 mod proof;
-pub(crate) use proof::{AttestArguments, AttestFormat, PlanArguments, PlanFormat};
+pub(crate) use proof::{AttestArguments, AttestFormat, PlanArguments, PlanFormat, SimulateArguments};
 
 #[cfg(test)]
 mod tests;
@@ -24,10 +24,10 @@ pub(crate) const LOG_LEVEL_VARIABLE: &str = "HOMEBASE_LOG";
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; for `status`: the cluster is Ready; for `doctor`: every check passed; for `validate`: all is valid; for
-     `attest`: every claim passes; for `plan --diff`: nothing would change
+     `attest` and `simulate`: every claim passes; for `plan --diff`: nothing would change
   1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed; for `validate` and `plan`: a
-     resource is invalid; for `attest`: a claim fails; for `plan --diff`: something would change
-  2  the arguments cannot be used; for `status`, `doctor`, `attest` and `plan --diff`: it cannot be told; for
+     resource is invalid; for `attest` and `simulate`: a claim fails; for `plan --diff`: something would change
+  2  the arguments cannot be used; for `status`, `doctor`, `attest`, `simulate` and `plan --diff`: it cannot be told; for
      `validate` and `plan`: a manifest cannot be read, or there is none
 
 Data goes to standard output, messages go to standard error. NO_COLOR switches colours off.";
@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     /// Prove a topology: compare what runs with what the hub would make, zone by zone, and say why where they differ.
     Attest(AttestArguments),
+    /// Rehearse a topology on nodes that are only played: apply it to a scratch control plane, attest it, clean up.
+    Simulate(SimulateArguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.

@@ -21,6 +21,7 @@ mod plan;
 mod reach;
 mod register;
 mod rotate;
+mod simulate;
 mod status;
 mod validate;
 pub(crate) mod values;
@@ -50,7 +51,8 @@ pub(crate) async fn execute(command: Command) -> Exit {
         | Command::Doctor(_)
         | Command::Validate(_)
         | Command::Plan(_)
-        | Command::Attest(_) => Exit::Unknown,
+        | Command::Attest(_)
+        | Command::Simulate(_) => Exit::Unknown,
         _ => Exit::Failure,
     };
     let ended = match command {
@@ -66,6 +68,7 @@ pub(crate) async fn execute(command: Command) -> Exit {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Plan(arguments) => Box::pin(plan::run(&arguments)).await,
         Command::Attest(arguments) => Box::pin(attest::run(&arguments)).await,
+        Command::Simulate(arguments) => Box::pin(simulate::run(&arguments)).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Version => {
             output::print(concat!("homebase ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| Exit::Success)

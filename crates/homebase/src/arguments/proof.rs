@@ -1,4 +1,4 @@
-//! The arguments of the commands that show and prove a topology: `plan` and `attest`. They check nothing that needs more than
+//! The arguments of the commands that show and prove a topology: `plan`, `attest` and `simulate`. They check nothing that needs more than
 //! one argument.
 
 use std::path::PathBuf;
@@ -85,6 +85,42 @@ pub(crate) struct AttestArguments {
     pub(crate) wait: Lifetime,
 
     /// Format of what is printed.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: AttestFormat,
+
+    /// Also write `JUnit` XML to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SimulateArguments {
+    #[command(flatten)]
+    pub(crate) manifests: ManifestArguments,
+
+    /// Kubeconfig of a scratch cluster to rehearse on. Without it, a control plane is started on this machine.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// Rehearse on the cluster of --kubeconfig although it has nodes that KWOK does not play, or IrisClusters. The
+    /// rehearsal makes nodes, pods and volumes there.
+    #[arg(long, requires = "kubeconfig")]
+    pub(crate) on_a_cluster_in_use: bool,
+
+    /// Directory with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok. Without it:
+    /// `KUBEBUILDER_ASSETS`, then target/tools below this directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) assets: Option<PathBuf>,
+
+    /// How long the topology may take to come up, such as 5m.
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    pub(crate) wait: Lifetime,
+
+    /// Leave it running after the verdict, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Format of the verdict.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: AttestFormat,
 

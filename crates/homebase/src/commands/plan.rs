@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: &PlanArguments) -> anyhow::Result<Exit> {
 }
 
 /// The manifests of our kinds if they are all valid; else tells what is wrong with them.
-fn accepted(manifests: &Manifests) -> anyhow::Result<Result<Vec<&Document>, Exit>> {
+pub(super) fn accepted(manifests: &Manifests) -> anyhow::Result<Result<Vec<&Document>, Exit>> {
     let judge = Judge::new()?;
     let mut accepted = Vec::new();
     let mut failed = false;
