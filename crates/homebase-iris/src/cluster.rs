@@ -2,6 +2,7 @@
 //! is the result.
 
 mod adoption;
+pub mod attest;
 pub mod claims;
 pub mod cpf;
 pub mod csp;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::layout::{Layout, write_private};
-use crate::nodes::STORAGE_CLASS;
+use crate::nodes::{KWOK_LABEL, STORAGE_CLASS};
 use crate::process::Program;
 use crate::{Result, Tools};
 
@@ -159,20 +159,45 @@ impl Settings {
     }
 
     fn kwok(&self) -> Arguments {
-        let mut arguments = Arguments::default()
-            .path("--kubeconfig", &self.layout.kubeconfig(Component::Kwok.name()))
-            .text("--manage-all-nodes", "true")
-            .text("--node-lease-duration-seconds", &NODE_LEASE_SECONDS.to_string())
-            .text("--cidr", POD_CIDR)
-            .text("--node-ip", NODE_ADDRESS);
-        for (topic, _) in STAGES {
-            arguments = arguments.path("--config", &self.layout.kwok_stages(topic));
-        }
+        let kubeconfig = self.layout.kubeconfig(Component::Kwok.name());
+        let mut arguments = kwok(&kubeconfig, &self.layout).text("--manage-all-nodes", "true");
         for number in 0..self.storage_classes {
             arguments = arguments.path("--config", &self.layout.kwok_stages(&class_topic(number)));
         }
         arguments
     }
+}
+
+/// KWOK with the stages of every plane; which nodes it plays is left to say.
+fn kwok(kubeconfig: &Path, layout: &Layout) -> Arguments {
+    let arguments = Arguments::default()
+        .path("--kubeconfig", kubeconfig)
+        .text("--node-lease-duration-seconds", &NODE_LEASE_SECONDS.to_string())
+        .text("--cidr", POD_CIDR)
+        .text("--node-ip", NODE_ADDRESS);
+    let topics = STAGES.iter().map(|(topic, _)| layout.kwok_stages(topic));
+    topics.fold(arguments, |arguments, path| arguments.path("--config", &path))
+}
+
+/// A KWOK that plays the nodes of [`create_nodes`](crate::create_nodes), and no others, on a cluster that was not
+/// started here. A cluster must have one KWOK only.
+///
+/// # Errors
+/// If the stages cannot be written to the layout's directory.
+pub fn node_player(program: &Path, kubeconfig: &Path, layout: &Layout) -> Result<Program> {
+    write_static_files(layout, &[])?;
+    let (label, value) = KWOK_LABEL;
+    let arguments = kwok(kubeconfig, layout)
+        .text("--manage-all-nodes", "false")
+        .text("--manage-nodes-with-label-selector", &format!("{label}={value}"));
+    Ok(Program {
+        name: Component::Kwok.name(),
+        path: program.to_owned(),
+        arguments: arguments.0,
+        environment: Vec::new(),
+        log: layout.log(Component::Kwok.name()),
+        stdout: None,
+    })
 }
 
 /// The behaviours that KWOK plays, by topic.

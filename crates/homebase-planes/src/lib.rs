@@ -24,13 +24,15 @@ mod watchdog;
 
 pub use audit::{AuditEvent, AuditMark};
 pub use backup::EtcdBackup;
-pub use components::Component;
+pub use components::{Component, node_player};
 pub use control_plane::{Builder, start_many};
 pub use detached::DetachedPlane;
 pub use error::{Error, Result};
 pub use eventually::eventually;
 pub use layout::{Layout, write_private};
-pub use nodes::{GROW_ANNOTATION, PODS_PER_NODE, STORAGE_CLASS, ZONE_LABEL, create_nodes, wait_ready};
+pub use nodes::{
+    GROW_ANNOTATION, KWOK_LABEL, PODS_PER_NODE, STORAGE_CLASS, ZONE_LABEL, create_nodes, wait_ready,
+};
 pub use pki::{Authority, Identity};
 pub use plane::{ControlPlane, POLL_INTERVAL};
 pub use ports::free_port;

@@ -12,6 +12,8 @@ use crate::{Error, Result, eventually};
 
 /// The label that carries a node's zone.
 pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// The label of nodes that KWOK plays, as its own examples have it.
+pub const KWOK_LABEL: (&str, &str) = ("type", "kwok");
 /// The default storage class, whose claims KWOK provisions.
 pub const STORAGE_CLASS: &str = "kwok-volume";
 /// A claim with this annotation does not grow until it says `yes`; with `file-system-pending` only its volume does.
@@ -26,9 +28,11 @@ const MEMORY_PER_NODE: &str = "8Ti";
 /// KWOK needs less than a second; a loaded two-core machine many times that.
 const NODES_READY: Duration = Duration::from_secs(60);
 
-/// The nodes of a zone are `ZONE-0`, `ZONE-1`…
+/// The nodes of a zone are `ZONE-0`, `ZONE-1`…; labels may hold more characters than names.
 pub(crate) fn node_name(zone: &str, index: usize) -> String {
-    format!("{zone}-{index}")
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let zone: String = zone.chars().map(plain).collect();
+    format!("{}-{index}", zone.trim_matches('-'))
 }
 
 /// Creates nodes as KWOK takes them over, and returns their names.
@@ -119,7 +123,7 @@ fn node(name: &str, zone: &str) -> Result<Node> {
                 "kubernetes.io/hostname": name,
                 "kubernetes.io/os": "linux",
                 "kubernetes.io/arch": "amd64",
-                "type": "kwok",
+                KWOK_LABEL.0: KWOK_LABEL.1,
             },
         },
         "status": {"capacity": capacity, "allocatable": capacity},

@@ -102,6 +102,12 @@ impl Process {
         &self.log
     }
 
+    /// Whether it still runs, without taking note of its end.
+    pub fn is_running(&self) -> bool {
+        // A child that has ended and was not waited for is a zombie, which has no memory.
+        self.ended.is_none() && resident_kib(self.id()).is_some()
+    }
+
     /// The exit status, if the child has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none()

@@ -8,6 +8,9 @@ use homebase_core::ClusterId;
 
 use crate::commands::values::{AccountName, Lifetime, NamespaceName, ServerUrl, WatchedNamespaces};
 
+mod proof;
+pub(crate) use proof::{AttestArguments, AttestFormat, PlanArguments, PlanFormat, SimulateArguments};
+
 #[cfg(test)]
 mod tests;
 
@@ -20,11 +23,12 @@ pub(crate) const LOG_LEVEL_VARIABLE: &str = "HOMEBASE_LOG";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `status`: the cluster is Ready; for `doctor`: every check passed; for `validate`: all is valid
+  0  done; for `status`: the cluster is Ready; for `doctor`: every check passed; for `validate`: all is valid; for
+     `attest` and `simulate`: every claim passes; for `plan --diff`: nothing would change
   1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed; for `validate` and `plan`: a
-     resource is invalid
-  2  the arguments cannot be used; for `status` and `doctor`: it cannot be told; for `validate` and `plan`: a manifest
-     cannot be read, or there is none
+     resource is invalid; for `attest` and `simulate`: a claim fails; for `plan --diff`: something would change
+  2  the arguments cannot be used; for `status`, `doctor`, `attest`, `simulate` and `plan --diff`: it cannot be told; for
+     `validate` and `plan`: a manifest cannot be read, or there is none
 
 Data goes to standard output, messages go to standard error. NO_COLOR switches colours off.";
 
@@ -58,8 +62,13 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Check manifests of IrisCluster and Iris without a cluster: what an apiserver and the hub would refuse.
     Validate(ValidateArguments),
-    /// Show every object that the hub would make of manifests of IrisCluster and Iris, without a cluster.
+    /// Show every object that the hub would make of manifests of IrisCluster and Iris, without a cluster; with --diff
+    /// what would change on one.
     Plan(PlanArguments),
+    /// Prove a topology: compare what runs with what the hub would make, zone by zone, and say why where they differ.
+    Attest(AttestArguments),
+    /// Rehearse a topology on nodes that are only played: apply it to a scratch control plane, attest it, clean up.
+    Simulate(SimulateArguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -315,28 +324,6 @@ pub(crate) struct ValidateArguments {
     /// Format of the findings.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
-}
-
-/// How a plan is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PlanFormat {
-    /// YAML documents, with the table on standard error.
-    #[default]
-    Yaml,
-    /// One JSON list, with the table on standard error.
-    Json,
-    /// The table alone.
-    Table,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct PlanArguments {
-    #[command(flatten)]
-    pub(crate) manifests: ManifestArguments,
-
-    /// Format of the plan.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: PlanFormat,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::arguments::Command;
 
 mod access;
+mod attest;
 mod completions;
 mod connect;
 mod deregister;
@@ -17,8 +18,10 @@ mod manifests;
 mod output;
 mod pause;
 mod plan;
+mod reach;
 mod register;
 mod rotate;
+mod simulate;
 mod status;
 mod validate;
 pub(crate) mod values;
@@ -44,7 +47,12 @@ impl From<Exit> for ExitCode {
 /// Runs a command to its end. `run` is none of them: it is the hub.
 pub(crate) async fn execute(command: Command) -> Exit {
     let on_error = match &command {
-        Command::Status(_) | Command::Doctor(_) | Command::Validate(_) | Command::Plan(_) => Exit::Unknown,
+        Command::Status(_)
+        | Command::Doctor(_)
+        | Command::Validate(_)
+        | Command::Plan(_)
+        | Command::Attest(_)
+        | Command::Simulate(_) => Exit::Unknown,
         _ => Exit::Failure,
     };
     let ended = match command {
@@ -58,7 +66,9 @@ pub(crate) async fn execute(command: Command) -> Exit {
         Command::Resume(arguments) => pause::run(&arguments, pause::Wanted::Running).await,
         Command::Doctor(arguments) => doctor::run(&arguments).await,
         Command::Validate(arguments) => validate::run(&arguments),
-        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Plan(arguments) => Box::pin(plan::run(&arguments)).await,
+        Command::Attest(arguments) => Box::pin(attest::run(&arguments)).await,
+        Command::Simulate(arguments) => Box::pin(simulate::run(&arguments)).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Version => {
             output::print(concat!("homebase ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| Exit::Success)

@@ -4,7 +4,7 @@
 mod diagnosis;
 mod namespaces;
 mod offline;
-mod scene;
+pub(crate) mod scene;
 mod story;
 
 pub(crate) use self::offline::homebase;

@@ -8,6 +8,7 @@ mod cli;
 mod faults;
 mod fleet;
 mod permissions;
+mod proof;
 mod registration;
 mod schema;
 mod sequences;

@@ -4,6 +4,7 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 
+use super::adoption::as_adopted;
 use super::names::NodeSet;
 use super::observed::ObservedStatefulSet;
 use super::plan::{Waiting, WaitingReason, plan};
@@ -38,10 +39,11 @@ pub struct Preview {
     pub held_back: Vec<Waiting>,
 }
 
-/// The preview of a cluster as if nothing of it were there yet.
+/// The preview of a cluster as if nothing of it were there yet, but for what an autoscaler has decided, and
+/// for sets that were taken over as they were.
 pub fn preview(cluster: &ValidatedCluster) -> Preview {
     let mut cluster = cluster.clone();
-    cluster.found.stateful_sets.clear();
+    let found = std::mem::take(&mut cluster.found.stateful_sets);
     cluster.found.existing.clear();
     cluster.found.terminating.clear();
     // Nor are there pods that run on without their StatefulSet.
@@ -53,7 +55,10 @@ pub fn preview(cluster: &ValidatedCluster) -> Preview {
         let services = [plan.headless_service, plan.service].into_iter().chain(plan.group_services);
         let shared = services.map(Box::new).map(PreviewObject::Service);
         let config_maps = plan.config_maps.into_iter().map(Box::new).map(PreviewObject::ConfigMap);
-        let sets = plan.stateful_sets.iter().cloned().map(Box::new).map(PreviewObject::StatefulSet);
+        let sets = plan.stateful_sets.iter().map(|set| {
+            let there = set.metadata.name.as_ref().and_then(|name| found.get(name));
+            PreviewObject::StatefulSet(Box::new(as_adopted(set.clone(), there, false)))
+        });
         for object in shared.chain(config_maps).chain(sets) {
             // What an earlier round made is the same in this one.
             if !steps.iter().any(|step| step.object == object) {
@@ -63,7 +68,8 @@ pub fn preview(cluster: &ValidatedCluster) -> Preview {
         let known = cluster.found.stateful_sets.len();
         for set in &plan.stateful_sets {
             let name = set.metadata.name.clone().unwrap_or_default();
-            cluster.found.stateful_sets.insert(name, settled(set));
+            let scaled = found.get(&name).map(|found| found.replicas);
+            cluster.found.stateful_sets.insert(name, settled(set, scaled));
         }
         if cluster.found.stateful_sets.len() == known {
             return Preview { steps, held_back: plan.waiting };
@@ -78,14 +84,17 @@ pub fn preview(cluster: &ValidatedCluster) -> Preview {
     }
 }
 
-/// The StatefulSet with every pod as it should be.
-fn settled(set: &StatefulSet) -> ObservedStatefulSet {
+/// The StatefulSet with every pod as it should be; `scaled` is how many pods an autoscaler wants where it decides.
+fn settled(set: &StatefulSet, scaled: Option<i32>) -> ObservedStatefulSet {
     let applied = ObservedStatefulSet::from(set);
+    let planned = set.spec.as_ref().and_then(|spec| spec.replicas);
+    let replicas = planned.or(scaled).unwrap_or(applied.replicas);
     ObservedStatefulSet {
         observed_generation: applied.generation,
-        current_replicas: applied.replicas,
-        ready_replicas: applied.replicas,
-        updated_replicas: applied.replicas,
+        replicas,
+        current_replicas: replicas,
+        ready_replicas: replicas,
+        updated_replicas: replicas,
         ..applied
     }
 }

@@ -1,5 +1,5 @@
 //! The command `plan`: every object that the hub would make of manifests, in its order, by the planner that the hub uses.
-//! It contacts nobody and writes nothing.
+//! It contacts nobody, but for `--diff`, and writes nothing.
 
 use anyhow::Context as _;
 use homebase_api::{Iris, IrisCluster};
@@ -14,6 +14,7 @@ use super::output::{is_coloured, json, print, tell, yaml};
 use super::validate::judge::{Judge, Outcome, dereferenced, typed};
 use crate::arguments::{PlanArguments, PlanFormat};
 
+mod diff;
 mod references;
 mod table;
 
@@ -38,7 +39,7 @@ struct Plan {
     warnings: Vec<String>,
 }
 
-pub(crate) fn run(arguments: &PlanArguments) -> anyhow::Result<Exit> {
+pub(crate) async fn run(arguments: &PlanArguments) -> anyhow::Result<Exit> {
     let manifests = manifests::read(&arguments.manifests);
     for unreadable in &manifests.unreadable {
         tell(&format!("error: {}: {}", unreadable.place, unreadable.why));
@@ -48,8 +49,13 @@ pub(crate) fn run(arguments: &PlanArguments) -> anyhow::Result<Exit> {
     }
     let resources = match accepted(&manifests)? {
         Ok(resources) => resources,
+        // That something would change is another answer than that it cannot be told.
+        Err(_) if arguments.diff.is_some() => return Ok(Exit::Unknown),
         Err(exit) => return Ok(exit),
     };
+    if arguments.diff.is_some() {
+        return Box::pin(diff::run(arguments, &resources, &manifests)).await;
+    }
     let plan = plan(&resources, &manifests)?;
     let summary = table::table(&plan.steps);
     match arguments.output {
@@ -66,7 +72,7 @@ pub(crate) fn run(arguments: &PlanArguments) -> anyhow::Result<Exit> {
 }
 
 /// The manifests of our kinds if they are all valid; else tells what is wrong with them.
-fn accepted(manifests: &Manifests) -> anyhow::Result<Result<Vec<&Document>, Exit>> {
+pub(super) fn accepted(manifests: &Manifests) -> anyhow::Result<Result<Vec<&Document>, Exit>> {
     let judge = Judge::new()?;
     let mut accepted = Vec::new();
     let mut failed = false;

@@ -28,6 +28,11 @@ pub(crate) enum InvalidValue {
     /// The text is no list of namespaces.
     #[error("use 1 to {} names of namespaces, separated by commas", Namespaces::MAX)]
     ListNamespaces,
+    /// The text names no resource.
+    #[error(
+        "use CLUSTER/NAMESPACE/NAME for a registered cluster, or NAMESPACE/NAME for the cluster of --kubeconfig"
+    )]
+    NameResource,
     /// The text is no URL of an apiserver.
     #[error("use a URL such as https://api.example.com:6443")]
     ReadUrl,
@@ -52,6 +57,40 @@ pub(crate) struct ServerUrl(String);
 /// A duration in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Lifetime(Duration);
+
+/// An IrisCluster, on a registered cluster or on the one that the kubeconfig leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AttestTarget {
+    pub(crate) cluster: Option<ClusterId>,
+    pub(crate) namespace: NamespaceName,
+    pub(crate) name: String,
+}
+
+impl FromStr for AttestTarget {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (cluster, namespace, name) = match parts.as_slice() {
+            [namespace, name] => (None, *namespace, *name),
+            [cluster, namespace, name] => (Some(*cluster), *namespace, *name),
+            _ => return Err(InvalidValue::NameResource),
+        };
+        let cluster = cluster.map(|cluster| cluster.parse().map_err(|_| InvalidValue::NameResource));
+        // Resources are named by the same rule as clusters.
+        let name: ClusterId = name.parse().map_err(|_| InvalidValue::NameResource)?;
+        Ok(Self { cluster: cluster.transpose()?, namespace: namespace.parse()?, name: name.into() })
+    }
+}
+
+impl fmt::Display for AttestTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(cluster) = &self.cluster {
+            write!(f, "{cluster}/")?;
+        }
+        write!(f, "{}/{}", self.namespace.as_str(), self.name)
+    }
+}
 
 impl NamespaceName {
     pub(crate) fn as_str(&self) -> &str {

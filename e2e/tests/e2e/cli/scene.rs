@@ -27,7 +27,7 @@ pub(crate) struct Ran {
 impl Ran {
     /// The same, if it ended with this code.
     #[track_caller]
-    pub(super) fn ended(self, code: i32) -> Self {
+    pub(crate) fn ended(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:?}");
         self
     }
@@ -121,7 +121,7 @@ pub(super) fn tail(token: &str) -> &str {
     &token[token.len() - TAIL..]
 }
 
-pub(super) fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let named = std::env::var_os(BINARY_VARIABLE).map(PathBuf::from);
     named.unwrap_or_else(|| target_dir().join("debug").join("homebase"))
 }

@@ -1,0 +1,224 @@
+//! `simulate` as a person runs it: a verdict, and nothing left of it, however it ends. It must not test what an
+//! attestation says.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use homebase_testkit::{ControlPlane, eventually, target_dir, workspace_root};
+use k8s_openapi::api::core::v1::{Node, Pod, Secret, ServiceAccount};
+use kube::api::{Api, ListParams};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::cli::scene::binary;
+
+/// From the start to a verdict, beside a compiler.
+const BOUND: Duration = Duration::from_secs(180);
+/// Everything is killed at once, but for a loaded machine.
+const GONE: Duration = Duration::from_secs(30);
+
+const CLUSTER: &str = "
+apiVersion: intersystems.com/v1alpha1
+kind: IrisCluster
+metadata: {name: iris, namespace: rehearsal}
+spec:
+  storageClassName: fast
+  configSource: {name: cpf}
+  topology:
+    data: {image: 'iris:2025.1', preferredZones: [Boston_1]}
+    compute: {image: 'iris:2025.1', replicas: 16, ephemeral: true, preferredZones: [london]}
+";
+
+/// A folder for the temporary files of one rehearsal: whatever is left there, or runs with files from there, was left
+/// behind.
+pub(super) struct Place(PathBuf);
+
+impl Place {
+    pub(super) fn new(name: &str) -> Self {
+        let path = target_dir().join("testkit").join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(path.join("tmp")).unwrap();
+        Self(path)
+    }
+
+    fn tmp(&self) -> PathBuf {
+        self.0.join("tmp")
+    }
+
+    pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub(super) fn command(&self, file: &Path, words: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.arg("simulate").arg("-f").arg(file).args(words);
+        command.env("TMPDIR", self.tmp()).env_remove("KUBECONFIG").current_dir(workspace_root());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs it to its end: exit code, data, messages.
+    pub(super) async fn run(&self, file: &Path, words: &[&str]) -> (i32, String, String) {
+        let output = tokio::time::timeout(BOUND, self.command(file, words).output()).await;
+        let output = output.expect("it ends").unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Nothing is left: no file, and no process that was started with one.
+    pub(super) async fn assert_clean(&self) {
+        let tmp = self.tmp();
+        eventually("nothing is left", GONE, || async {
+            let files: Vec<_> = std::fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().path()).collect();
+            let running = processes_with(&tmp);
+            if files.is_empty() && running.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{files:?} {running:?}"))
+            }
+        })
+        .await
+        .unwrap();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What is left in a failed test is of interest.
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// The command lines that name a file below a directory.
+fn processes_with(directory: &Path) -> Vec<String> {
+    let ids =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let lines = ids.filter(|id| id.parse::<u32>().is_ok()).filter_map(|id| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+    });
+    lines.filter(|line| line.contains(directory.to_str().unwrap())).collect()
+}
+
+/// Reads messages until one has this beginning.
+async fn read_until(child: &mut Child, beginning: &str) {
+    let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+    let reading = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.starts_with(beginning) {
+                return;
+            }
+        }
+        panic!("it ended before it said `{beginning}`");
+    };
+    tokio::time::timeout(BOUND, reading).await.expect("it says so in time");
+}
+
+async fn signal(child: &Child, name: &str) {
+    let id = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_rehearsal_ends_with_a_verdict_and_leaves_nothing() {
+    let place = Place::new("simulate");
+    let file = place.file("iris.yaml", CLUSTER);
+    let (code, out, err) = place.run(&file, &["-o", "json"]).await;
+    assert_eq!(code, 0, "{out}{err}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["result"], "PASS");
+    assert_eq!(report["zones"][1]["observed"], 16);
+    assert!(err.contains("ConfigMap cpf (spec.configSource) is not in the manifests"), "{err}");
+    place.assert_clean().await;
+
+    // A zone that is in no spec of the nodes: no pod can be placed, and the verdict says why.
+    let selector = "compute: {podTemplate: {spec: {nodeSelector: {no/such: label}}}, ";
+    let file = place.file("stuck.yaml", &CLUSTER.replace("compute: {", selector));
+    let (code, out, err) = place.run(&file, &["--wait", "20s"]).await;
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("FAIL   pod counts match topology") && out.contains("Pending: 0/6 nodes"), "{out}");
+    place.assert_clean().await;
+
+    let (code, _, err) = place.run(&file, &["--assets", "/no/such"]).await;
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("--assets") && err.contains("etcd"), "{err}");
+    place.assert_clean().await;
+}
+
+#[tokio::test]
+async fn one_that_is_interrupted_leaves_nothing() {
+    let place = Place::new("interrupted");
+    let file = place.file("iris.yaml", CLUSTER);
+    for (said, name) in [("starting a control plane", "TERM"), ("applying", "INT")] {
+        let mut child = place.command(&file, &[]).spawn().unwrap();
+        read_until(&mut child, said).await;
+        signal(&child, name).await;
+        let ended = tokio::time::timeout(GONE, child.wait()).await.expect("it ends").unwrap();
+        assert_eq!(ended.code(), Some(2));
+        place.assert_clean().await;
+    }
+    let mut kept = place.command(&file, &["--keep"]).spawn().unwrap();
+    read_until(&mut kept, "Ctrl-C ends it").await;
+    assert!(!processes_with(&place.tmp()).is_empty());
+    signal(&kept, "INT").await;
+    let ended = tokio::time::timeout(GONE, kept.wait()).await.expect("it ends").unwrap();
+    // The verdict was there before.
+    assert_eq!(ended.code(), Some(0));
+    place.assert_clean().await;
+
+    // Not even a kill leaves a process behind.
+    let mut killed = place.command(&file, &[]).spawn().unwrap();
+    read_until(&mut killed, "applying").await;
+    killed.kill().await.unwrap();
+    place.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_scratch_cluster_of_ones_own_is_as_before() {
+    let place = Place::new("given");
+    let scratch = ControlPlane::builder("given").kwok(false).start().await.unwrap();
+    let path = scratch.admin_kubeconfig_path();
+    let with = ["--kubeconfig", path.to_str().unwrap()];
+    // Nobody provisions volumes there, so every directory lies in one that goes with the pod.
+    let directories = "volumeMounts: [{name: v, mountPath: /v}], storageDB: {mountPath: /v/db}, storageWIJ: {mountPath: \
+                       /v/wij}, storageJournal1: {mountPath: /v/j1}, storageJournal2: {mountPath: /v/j2}, ";
+    let text = CLUSTER
+        .replace("  storageClassName: fast\n", "  volumes: [{name: v, emptyDir: {}}]\n")
+        .replace("    data: {", &format!("    data: {{{directories}"));
+    let file = place.file("iris.yaml", &text);
+    let (code, out, err) = place.run(&file, &with).await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(err.contains("CRDs, namespaces and volume claims stay"), "{err}");
+    place.assert_clean().await;
+    let client = scratch.client().await.unwrap();
+    let all = ListParams::default();
+    assert!(Api::<Node>::all(client.clone()).list(&all).await.unwrap().items.is_empty());
+    assert!(Api::<Pod>::all(client.clone()).list(&all).await.unwrap().items.is_empty());
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "homebase-simulate");
+    assert!(accounts.get_opt("simulate").await.unwrap().is_none());
+    let secrets: Api<Secret> = Api::namespaced(client, "homebase-simulate");
+    assert!(secrets.list(&all).await.unwrap().items.is_empty());
+
+    // What is in use is not touched.
+    scratch
+        .apply(
+            &CLUSTER
+                .replace("name: iris,", "name: theirs,")
+                .replace("namespace: rehearsal", "namespace: default"),
+        )
+        .await
+        .unwrap();
+    scratch.apply("{apiVersion: v1, kind: Node, metadata: {name: real}}").await.unwrap();
+    let (code, _, err) = place.run(&file, &with).await;
+    assert_eq!(code, 2, "{err}");
+    assert!(
+        err.contains("this is no scratch cluster") && err.contains("real") && err.contains("default/theirs"),
+        "{err}"
+    );
+    place.assert_clean().await;
+}
