@@ -3,5 +3,6 @@
 
 mod attest;
 mod diff;
+mod rehearsal;
 mod simulate;
 mod xml;
