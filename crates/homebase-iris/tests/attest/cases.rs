@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use homebase_api::IrisCluster;
 use homebase_iris::cluster::attest::{
-    ExpectedTopology, Observation, Places, Reading, SeenLease, SeenNode, SeenPod, compare,
+    ExpectedTopology, Observation, Reading, SeenLease, SeenNode, SeenPod, compare,
 };
 use serde::Deserialize;
 
@@ -20,8 +20,6 @@ const MIN_FOLDERS: usize = 12;
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Seen {
-    /// StatefulSets whose pods each have the zone of their place in the list.
-    by_ordinal: BTreeMap<String, Vec<String>>,
     /// Null: not there.
     pods: BTreeMap<String, Option<Pod>>,
     /// Null: not there.
@@ -106,11 +104,8 @@ fn known<T>(reading: &mut Reading<T>) -> &mut T {
 }
 
 fn apply(seen: Seen, mut expected: ExpectedTopology) -> (ExpectedTopology, Observation) {
-    let Seen { by_ordinal, pods, nodes, stateful_sets, lease_age, unreadable, held_back } = seen;
+    let Seen { pods, nodes, stateful_sets, lease_age, unreadable, held_back } = seen;
     for group in &mut expected.groups {
-        if let Some(zones) = by_ordinal.get(&group.stateful_set) {
-            group.places = Places::ByOrdinal(zones.iter().map(|zone| vec![zone.clone()]).collect());
-        }
         group.held_back = held_back.get(&group.stateful_set).cloned();
     }
     let mut all = perfect(&expected);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homebase_api::IrisCluster;
 use homebase_iris::cluster::attest::{
-    ExpectedTopology, Observation, Places, Reading, Report, SeenPod, Verdict, compare,
+    ExpectedTopology, Observation, Reading, Report, SeenPod, Verdict, compare,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -23,17 +23,14 @@ fn expected(compute: usize) -> ExpectedTopology {
         "apiVersion": "intersystems.com/v1alpha1", "kind": "IrisCluster",
         "metadata": {"name": "iris", "namespace": "ns", "uid": "u", "generation": 1},
         "spec": {"topology": {
-            "data": {"image": "iris:2025.1", "mirrored": true, "mirrorMap": "primary,backup,drasync"},
+            "data": {"image": "iris:2025.1", "mirrored": true, "mirrorMap": "primary,backup,drasync",
+                "preferredZones": ["boston", "chicago", "seattle"]},
             "arbiter": {"image": "arbiter"},
             "compute": {"image": "iris:2025.1", "replicas": compute, "ephemeral": true, "preferredZones": ["london", "paris"]},
         }},
     }))
     .unwrap();
-    let mut expected = topology(&cluster);
-    let zones = ["boston", "chicago", "seattle"].map(|zone| vec![zone.to_owned()]).to_vec();
-    let data = expected.groups.iter_mut().find(|group| group.stateful_set == "iris-data-0").unwrap();
-    data.places = Places::ByOrdinal(zones);
-    expected
+    topology(&cluster)
 }
 
 fn failing(report: &Report) -> BTreeMap<String, Verdict> {

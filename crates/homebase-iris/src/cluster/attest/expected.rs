@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use homebase_api::iriscluster::MirrorRole;
-use homebase_api::labels;
+use homebase_api::labels::{self, Component};
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use crate::cluster::ValidatedCluster;
 use crate::cluster::names::NodeSet;
-use crate::cluster::plan::build::zones::zones_apply;
+use crate::cluster::plan::build::zones::{zones_apply, zones_of_pod};
 use crate::cluster::plan::plan;
 use crate::cluster::preview::{PreviewObject, preview};
 use crate::cluster::validated::Node;
@@ -127,7 +127,7 @@ pub fn expected_topology(cluster: &ValidatedCluster) -> ExpectedTopology {
                 replicas: cluster
                     .replicas(set.component)
                     .map(|replicas| usize::try_from(replicas).unwrap_or_default()),
-                places: places(node, mirror.map(|mirror| mirror.roles().len())),
+                places: places(cluster, set, node),
                 roles: mirror.map(|mirror| mirror.roles().to_vec()),
                 planned: planned.remove(&stateful_set),
                 held_back: waiting.iter().find(|waiting| waiting.set == set).map(ToString::to_string),
@@ -141,14 +141,15 @@ pub fn expected_topology(cluster: &ValidatedCluster) -> ExpectedTopology {
 
 /// Members of a mirror have a zone each, in the order of the list, and those beyond it any; other pods may be in any zone
 /// of theirs. That they spread is a wish of the planner's, so it is none of the claims.
-fn places(node: &Node, members: Option<usize>) -> Places {
+fn places(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> Places {
     if !zones_apply(node) {
         let selector = node.template.pod.node_selector.as_ref();
         let selected = selector.and_then(|selector| selector.get(labels::ZONE));
         return selected.map_or(Places::Anywhere, |zone| Places::AnyOf(vec![zone.clone()]));
     }
-    let Some(members) = members else { return Places::AnyOf(node.zones.clone()) };
-    let of_member =
-        |member: usize| node.zones.get(member).map_or(node.zones.clone(), |zone| vec![zone.clone()]);
-    Places::ByOrdinal((0..members).map(of_member).collect())
+    let Some(map) = cluster.mirror_map().filter(|_| set.component == Component::Data) else {
+        return Places::AnyOf(node.zones.clone());
+    };
+    let of_member = |member| zones_of_pod(cluster, set, node, member).to_vec();
+    Places::ByOrdinal((0..map.roles().len()).map(of_member).collect())
 }
