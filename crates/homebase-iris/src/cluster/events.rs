@@ -9,6 +9,7 @@ use super::observed::ObservedChild;
 use super::plan::recreation::Recreation;
 use super::plan::restart::{MirrorUpdate, Restart};
 use super::plan::storage::ClaimGrowth;
+use super::plan::stuck::StuckSet;
 use super::plan::{Plan, Stage};
 use super::status::refusal;
 use super::validated::ValidatedCluster;
@@ -79,6 +80,16 @@ pub fn prune_event(child: &ObservedChild, step: PruneStep) -> PlannedEvent {
 pub fn restart_event(update: &MirrorUpdate, restart: &Restart) -> PlannedEvent {
     let MirrorUpdate { stateful_set, .. } = update;
     let note = format!("Restarted Pod {} for the update of StatefulSet {stateful_set}", restart.pod);
+    PlannedEvent::new(EventReason::Updated, note)
+}
+
+/// The event that tells that a pod was removed which had never started.
+pub fn unstuck_event(stuck: &StuckSet, restart: &Restart) -> PlannedEvent {
+    let StuckSet { stateful_set, .. } = stuck;
+    let note = format!(
+        "Removed Pod {}, which had never started, so that StatefulSet {stateful_set} makes it anew as it is now",
+        restart.pod
+    );
     PlannedEvent::new(EventReason::Updated, note)
 }
 

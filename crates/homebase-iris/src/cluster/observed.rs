@@ -110,8 +110,8 @@ impl ObservedStatefulSet {
 pub struct ObservedPod {
     /// The node that it was scheduled to.
     pub node: Option<String>,
-    /// Its condition `Ready`.
-    pub ready: bool,
+    /// How far it has come.
+    pub state: PodState,
     /// Its UID; of data pods only.
     pub uid: String,
     /// Its resourceVersion; of data pods only.
@@ -124,6 +124,18 @@ pub struct ObservedPod {
     pub orphaned: bool,
     /// Whether it has our label: pods that were taken over from another operator do not.
     pub marked: bool,
+}
+
+/// How far a pod has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PodState {
+    /// No container of it has started.
+    Pending,
+    /// It has started, or nobody can tell, and is not ready.
+    #[default]
+    Unready,
+    /// Its condition `Ready` is true.
+    Ready,
 }
 
 /// What is known of the zones of nodes.

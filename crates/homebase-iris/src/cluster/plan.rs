@@ -7,6 +7,7 @@ pub(crate) mod readiness;
 pub(crate) mod recreation;
 pub(crate) mod restart;
 pub(crate) mod storage;
+pub(crate) mod stuck;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,6 +20,7 @@ use self::readiness::{is_applied, readiness};
 use self::recreation::{Hold, Recreation, Verdict, has_left_pods};
 use self::restart::{MirrorUpdate, plan_update};
 use self::storage::{ClaimGrowth, Storage};
+use self::stuck::{StuckSet, plan_stuck};
 use super::adoption::as_adopted;
 use super::fixed::{self, FixedField};
 use super::names::NodeSet;
@@ -81,6 +83,8 @@ pub struct Plan<S: Stage> {
     pub mirror_labels: Vec<MirrorLabel>,
     /// Updates of mirrors whose pods the hub restarts.
     pub updates: Vec<MirrorUpdate>,
+    /// StatefulSets that wait for a pod which never started and stands in the way of their new template.
+    pub stuck: Vec<StuckSet>,
     /// Children that no longer belong to the spec. Never one that is merely held back, never a volume.
     pub prune: Vec<ObservedChild>,
     /// What is held back, and for what. What runs of it keeps running unchanged.
@@ -109,6 +113,7 @@ impl Plan<Prepared> {
             storage,
             mirror_labels,
             updates,
+            stuck,
             prune,
             waiting,
             observed: (),
@@ -124,6 +129,7 @@ impl Plan<Prepared> {
             storage,
             mirror_labels,
             updates,
+            stuck,
             prune,
             waiting,
             observed,
@@ -220,7 +226,7 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
     let mut groups = Groups::default();
     let mut storage = Storage::of(cluster);
     let mut growths = Vec::new();
-    let mut updates = Vec::new();
+    let (mut updates, mut stuck) = (Vec::new(), Vec::new());
     let mut wanted = BTreeSet::from([(ChildKind::Service, cluster.key.name.clone())]);
     let mut before: Option<(NodeSet, Readiness)> = None;
 
@@ -260,6 +266,7 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
             }
             (None, Verdict::Apply) => {
                 updates.extend(plan_update(cluster, set, &group.stateful_set, observed));
+                stuck.extend(plan_stuck(cluster, set, &group.stateful_set, observed));
                 groups.apply(group);
             }
         }
@@ -281,6 +288,7 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
         storage,
         mirror_labels: plan_mirror_labels(cluster),
         updates,
+        stuck,
         prune: plan_prune(&cluster.found.existing, &wanted),
         waiting,
         observed: (),

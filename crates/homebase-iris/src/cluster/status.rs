@@ -47,6 +47,7 @@ pub fn status(cluster: &ValidatedCluster, applied: &Plan<Applied>, now: Timestam
         config_maps: _,
         mirror_labels: _,
         updates: _,
+        stuck: _,
         prune: _,
         growths: _,
         stateful_sets,

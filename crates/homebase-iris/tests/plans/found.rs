@@ -6,7 +6,7 @@ use homebase_iris::cluster::fixed::FixedFields;
 use homebase_iris::cluster::primary::{Answer, Asked, Finding};
 use homebase_iris::cluster::{
     ChildKind, Claims, ConfigSource, Dereferenced, GrowthRefusal, NoPlacement, NodeZones, ObservedChild,
-    ObservedClaim, ObservedPod, ObservedStatefulSet, Placement, Unread,
+    ObservedClaim, ObservedPod, ObservedStatefulSet, Placement, PodState, Unread,
 };
 use homebase_iris::iris::ObservedDeployment;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -100,6 +100,7 @@ struct Controller {
 struct Pod {
     node: Option<String>,
     ready: bool,
+    phase: Option<String>,
     uid: String,
     resource_version: String,
     mirror_role: Option<String>,
@@ -239,10 +240,14 @@ fn plan_hash(found: &Controller, current: Option<&String>) -> Option<String> {
 }
 
 fn pod(found: &Pod) -> ObservedPod {
-    let Pod { node, ready, uid, resource_version, mirror_role, revision, orphaned, unmarked } = found;
+    let Pod { node, ready, phase, uid, resource_version, mirror_role, revision, orphaned, unmarked } = found;
     ObservedPod {
         node: node.clone(),
-        ready: *ready,
+        state: match phase.as_deref() {
+            _ if *ready => PodState::Ready,
+            Some("Pending") => PodState::Pending,
+            _ => PodState::Unready,
+        },
         uid: uid.clone(),
         resource_version: resource_version.clone(),
         mirror_role: mirror_role.clone(),

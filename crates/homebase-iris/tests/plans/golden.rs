@@ -131,6 +131,7 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
         storage: _,
         mirror_labels,
         updates,
+        stuck,
         prune,
         waiting,
         observed: _,
@@ -147,19 +148,19 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
         "warnings": validated.warnings(),
         "status": status,
     });
-    if !recreations.is_empty() {
-        result["recreations"] = recreations.iter().map(recreated).collect();
-    }
-    if !growths.is_empty() {
-        result["growths"] = growths.iter().map(grown).collect();
+    let seldom: [(&str, Vec<Value>); 4] = [
+        ("recreations", recreations.iter().map(recreated).collect()),
+        ("growths", growths.iter().map(grown).collect()),
+        ("updates", updates.iter().map(update).collect()),
+        ("stuck", stuck.iter().map(|set| json!(set.stateful_set)).collect()),
+    ];
+    for (key, list) in seldom.into_iter().filter(|(_, list)| !list.is_empty()) {
+        result[key] = list.into();
     }
     for service in group_services {
         let component = service.metadata.labels.as_ref().unwrap()[labels::COMPONENT].as_str();
         let key = if component == "webgateway" { "gatewayService" } else { &format!("{component}Service") };
         result[key] = json!(service);
-    }
-    if !updates.is_empty() {
-        result["updates"] = updates.iter().map(update).collect();
     }
     result
 }

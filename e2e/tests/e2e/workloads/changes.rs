@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fixture::{CLUSTER, Case, IMAGE, condition, single, text, uid, with_compute};
+use super::fixture::{CLUSTER, Case, IMAGE, condition, mirrored, single, text, uid, with_compute};
 
 const HASH: &str = "homebase.dev/config-hash";
 
@@ -115,5 +115,33 @@ async fn without_a_number_of_replicas_an_autoscaler_decides() {
     case.until_ready(CLUSTER, "iris").await;
     case.assert_quiet().await;
     assert_eq!(case.get("StatefulSet", "iris-compute").await.unwrap()["spec"]["replicas"], 4);
+    case.end().await;
+}
+
+#[tokio::test]
+async fn a_spec_that_is_mended_gets_past_a_pod_that_never_started() {
+    let case = Case::begin("mended").await;
+    let mut cluster = mirrored();
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let claims = case.names("PersistentVolumeClaim", "").await;
+    cluster["spec"]["topology"]["data"]["podTemplate"] =
+        json!({"spec": {"nodeSelector": {"disk": "none-has-it"}}});
+    case.apply(CLUSTER, "iris", &cluster).await;
+    let stuck = case.until("Pod", "iris-data-0-1", |pod| {
+        let waits =
+            pod["spec"]["nodeSelector"]["disk"] == "none-has-it" && pod["status"]["phase"] == "Pending";
+        if waits { Ok(uid(pod)) } else { Err(pod["status"].to_string()) }
+    });
+    let stuck = stuck.await;
+    // The other one serves meanwhile, and is not touched.
+    let serving = uid(&case.get("Pod", "iris-data-0-0").await.unwrap());
+    cluster["spec"]["topology"]["data"].as_object_mut().unwrap().remove("podTemplate");
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_replaced("Pod", "iris-data-0-1", &stuck).await;
+    case.until_ready(CLUSTER, "iris").await;
+    assert_eq!(uid(&case.get("Pod", "iris-data-0-0").await.unwrap()), serving);
+    case.until_event("iris", "Normal Updated Removed Pod iris-data-0-1, which had never started").await;
+    assert_eq!(case.names("PersistentVolumeClaim", "").await, claims);
     case.end().await;
 }

@@ -9,8 +9,9 @@ use homebase_api::{IrisCluster, annotations, labels};
 use homebase_core::ObjectKey;
 use homebase_iris::PlannedEvent;
 use homebase_iris::cluster::{
-    AdoptedPods, ChildKind, MirrorLabel, ObservedChild, ObservedClaim, ObservedStatefulSet, Plan, Prepared,
-    PruneStep, Recreation, adopted_event, growth_event, prune_event, recreation_event,
+    AdoptedPods, ChildKind, ClaimGrowth, MirrorLabel, ObservedChild, ObservedClaim, ObservedStatefulSet,
+    Plan, Prepared, PruneStep, Recreation, Storage, adopted_event, growth_event, prune_event,
+    recreation_event,
 };
 use homebase_kube::Category;
 use homebase_kube::apply::{self, Dependents, key_of};
@@ -47,7 +48,7 @@ impl Done {
     }
 
     /// Another look after this time at the latest.
-    fn look_again(&mut self, delay: Duration) {
+    pub(super) fn look_again(&mut self, delay: Duration) {
         self.outcome = match self.outcome {
             Outcome::After(earlier) if earlier <= delay => Outcome::After(earlier),
             _ => Outcome::After(delay),
@@ -72,6 +73,7 @@ impl IrisClusterReconciler {
             growths,
             mirror_labels,
             updates,
+            stuck,
             prune,
             storage,
             // What is held back is told in the status, and not sent.
@@ -116,10 +118,23 @@ impl IrisClusterReconciler {
         for update in updates {
             self.go_on(cluster, update, &mut done).await?;
         }
-        let namespace = cluster.namespace().unwrap_or_default();
+        for stuck in stuck {
+            self.get_past(cluster, stuck, &mut done).await?;
+        }
         self.prune(cluster, prune, &mut done).await?;
+        self.grow(cluster, growths, storage, &mut done).await?;
+        Ok(done)
+    }
+
+    async fn grow(
+        &self,
+        cluster: &IrisCluster,
+        growths: &[ClaimGrowth],
+        storage: &Storage,
+        done: &mut Done,
+    ) -> Result<(), ReconcileError> {
         for growth in growths {
-            match self.volumes.grow(engagement, cluster, growth).await? {
+            match self.volumes.grow(&self.engagement, cluster, growth).await? {
                 Grown::Asked => done.told.push(growth_event(growth)),
                 Grown::Refused(words) => {
                     done.refused.push((growth.claim.clone(), words));
@@ -130,10 +145,13 @@ impl IrisClusterReconciler {
             }
         }
         let refused = done.refused.iter().map(|(claim, _)| claim.as_str());
-        if let Some(delay) = self.volumes.next_try(&namespace, storage.refused_claims().chain(refused)) {
+        if let Some(delay) = self
+            .volumes
+            .next_try(&cluster.namespace().unwrap_or_default(), storage.refused_claims().chain(refused))
+        {
             done.look_again(delay);
         }
-        Ok(done)
+        Ok(())
     }
 
     async fn prune(

@@ -2,7 +2,7 @@
 //! may have a thousand pods, and each of them changes several times as it comes up.
 
 use homebase_api::labels;
-use homebase_iris::cluster::{ObservedPod, REVISION};
+use homebase_iris::cluster::{ObservedPod, PodState, REVISION};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
@@ -29,7 +29,13 @@ impl KnownPod {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).filter(|node| !node.is_empty());
         let marked = label(labels::MANAGED_BY).as_deref() == Some(labels::MANAGED_BY_HOMEBASE);
         let orphaned = pod.owner_references().iter().all(|owner| owner.controller != Some(true));
-        let mut observed = ObservedPod { node, ready, marked, orphaned, ..ObservedPod::default() };
+        let state = match status.and_then(|status| status.phase.as_deref()) {
+            _ if ready => PodState::Ready,
+            // Kept of data pods only: nobody asks how far an unready one of the others is.
+            Some("Pending") if is_data => PodState::Pending,
+            _ => PodState::Unready,
+        };
+        let mut observed = ObservedPod { node, state, marked, orphaned, ..ObservedPod::default() };
         if is_data {
             observed.uid = pod.uid().unwrap_or_default();
             observed.resource_version = pod.resource_version().unwrap_or_default();
@@ -81,10 +87,10 @@ mod tests {
     fn of_data_pods_more_is_kept_than_of_others() {
         let data = pod("data", Some("n"), "7");
         assert_eq!(data.cluster, "iris");
-        let ObservedPod { node, ready, uid, resource_version, mirror_role, revision, .. } = data.observed;
+        let ObservedPod { node, state, uid, resource_version, mirror_role, revision, .. } = data.observed;
         assert_eq!(
-            (node.as_deref(), ready, uid.as_str(), resource_version.as_str()),
-            (Some("n"), true, "u", "7")
+            (node.as_deref(), state, uid.as_str(), resource_version.as_str()),
+            (Some("n"), PodState::Ready, "u", "7")
         );
         assert_eq!((mirror_role.as_deref(), revision.as_deref()), (Some("primary"), Some("r1")));
         // Two versions of it are the same to us, so the second one is no change at all.

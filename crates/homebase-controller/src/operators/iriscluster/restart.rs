@@ -1,5 +1,5 @@
-//! Goes on with the update of a mirror whose primary is not member 0: reads what is there at this moment and has one pod
-//! evicted at most. Which one is decided in `homebase-iris`; it never deletes a pod past the `PodDisruptionBudget`s.
+//! Goes on with an update that its StatefulSet cannot go on with by itself: of a mirror whose primary is not member 0, or
+//! past a pod that never started. It reads what is there at this moment and has one pod evicted at most. Which one is decided in `homebase-iris`; it never deletes a pod past the `PodDisruptionBudget`s.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,10 @@ use std::time::Duration;
 use homebase_api::IrisCluster;
 use homebase_core::ObjectKey;
 use homebase_iris::cluster::primary::mirror_members;
-use homebase_iris::cluster::{MirrorUpdate, Restart, RestartStep, held_event, restart_event, restart_step};
+use homebase_iris::cluster::{
+    MirrorUpdate, Restart, RestartStep, StuckSet, held_event, restart_event, restart_step, stuck_pod,
+    unstuck_event,
+};
 use homebase_kube::apply::{self, Eviction, key_of};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
@@ -16,7 +19,7 @@ use kube::ResourceExt as _;
 
 use super::IrisClusterReconciler;
 use super::apply_plan::Done;
-use crate::reconcile::{Outcome, ReconcileError};
+use crate::reconcile::ReconcileError;
 
 /// How soon to look again at an update that waits: for answers and budgets, of which nothing tells.
 const UPDATE_WAIT: Duration = Duration::from_secs(5);
@@ -58,7 +61,7 @@ impl IrisClusterReconciler {
     ) -> Result<(), ReconcileError> {
         let key = key_of(cluster);
         let set_key = ObjectKey::new(&key.namespace, &update.stateful_set);
-        done.outcome = Outcome::After(UPDATE_WAIT);
+        done.look_again(UPDATE_WAIT);
         let hold = match self.next_step(cluster, &key, update).await? {
             RestartStep::Nothing => None,
             // That pods come up one after the other is what an update is, and the status says so.
@@ -84,6 +87,46 @@ impl IrisClusterReconciler {
         Ok(())
     }
 
+    /// Has a pod evicted that never started, when a StatefulSet waits for it and would make it anew in another way.
+    pub(super) async fn get_past(
+        &self,
+        cluster: &IrisCluster,
+        stuck: &StuckSet,
+        done: &mut Done,
+    ) -> Result<(), ReconcileError> {
+        let StuckSet { stateful_set, uid, selector } = stuck;
+        done.look_again(UPDATE_WAIT);
+        let Some((set, pods)) = self.fetch_set(cluster, stateful_set, uid, selector).await? else {
+            return Ok(());
+        };
+        let Some(restart) = stuck_pod(stuck, &set, &pods) else { return Ok(()) };
+        self.engagement.brake.check()?;
+        let place = ObjectKey::new(cluster.namespace().unwrap_or_default(), &restart.pod);
+        match apply::evict_exact(&self.engagement.client, &place, &restart.uid).await? {
+            Eviction::Begun => done.told.push(unstuck_event(stuck, &restart)),
+            Eviction::NotNow | Eviction::Void => {}
+        }
+        Ok(())
+    }
+
+    /// A StatefulSet of a cluster and its pods as they are now; none when it is not the one that is meant.
+    async fn fetch_set(
+        &self,
+        cluster: &IrisCluster,
+        name: &str,
+        uid: &str,
+        selector: &str,
+    ) -> Result<Option<(StatefulSet, Vec<Pod>)>, ReconcileError> {
+        let client = &self.engagement.client;
+        let place = ObjectKey::new(cluster.namespace().unwrap_or_default(), name);
+        let Some(set) = apply::fetch::<StatefulSet>(client, &place).await? else { return Ok(None) };
+        if !self.stateful_sets.is_removable(&set, uid, cluster.uid().as_deref()) {
+            return Ok(None);
+        }
+        let pods: Vec<Pod> = apply::fetch_selected(client, &place.namespace, selector).await?;
+        Ok(Some((set, pods)))
+    }
+
     /// The next step, from the apiserver and from IRIS itself: what the watches have brought may be late.
     async fn next_step(
         &self,
@@ -91,15 +134,8 @@ impl IrisClusterReconciler {
         key: &ObjectKey,
         update: &MirrorUpdate,
     ) -> Result<RestartStep, ReconcileError> {
-        let client = &self.engagement.client;
-        let place = ObjectKey::new(&key.namespace, &update.stateful_set);
-        let Some(set) = apply::fetch::<StatefulSet>(client, &place).await? else {
-            return Ok(RestartStep::Nothing);
-        };
-        if !self.stateful_sets.is_removable(&set, &update.uid, cluster.uid().as_deref()) {
-            return Ok(RestartStep::Nothing);
-        }
-        let pods: Vec<Pod> = apply::fetch_selected(client, &key.namespace, &update.selector).await?;
+        let found = self.fetch_set(cluster, &update.stateful_set, &update.uid, &update.selector).await?;
+        let Some((set, pods)) = found else { return Ok(RestartStep::Nothing) };
         let mirrors = mirror_members(cluster);
         let Some(members) = mirrors.iter().find(|members| members.shard == update.shard) else {
             return Ok(RestartStep::Nothing);

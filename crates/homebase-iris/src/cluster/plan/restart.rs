@@ -122,15 +122,19 @@ pub(super) fn plan_update(
     let is_old = |(name, _): &(String, MirrorRole)| {
         cluster.found.pods.get(name).is_some_and(|pod| pod.revision != observed.update_revision)
     };
-    let selector = build_selector(cluster, set);
-    let selector: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     members.iter().any(is_old).then(|| MirrorUpdate {
         shard,
         stateful_set: cluster.key.stateful_set(set),
         uid: observed.uid.clone(),
-        selector: selector.join(","),
+        selector: selector_text(cluster, set),
         members,
     })
+}
+
+/// The selector of the pods of a StatefulSet, as an apiserver reads it.
+pub(super) fn selector_text(cluster: &ValidatedCluster, set: NodeSet) -> String {
+    let selector = build_selector(cluster, set);
+    selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// A member as it is now.
@@ -219,7 +223,7 @@ fn choose(members: &[Member<'_>], finding: &Finding) -> RestartStep {
     RestartStep::Restart(Restart { pod: next.name.to_owned(), uid: next.pod.uid().unwrap_or_default() })
 }
 
-fn is_owned(pod: &Pod, uid: &str) -> bool {
+pub(super) fn is_owned(pod: &Pod, uid: &str) -> bool {
     pod.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.uid == uid)
 }
 

@@ -9,7 +9,7 @@ use homebase_api::labels::{self, Component};
 
 use super::GroupState;
 use crate::cluster::names::NodeSet;
-use crate::cluster::observed::{NoPlacement, NodeZones, ObservedPod, Placement, Unread};
+use crate::cluster::observed::{NoPlacement, NodeZones, ObservedPod, Placement, PodState, Unread};
 use crate::cluster::placement::POLICY;
 use crate::cluster::plan::build::zones::{member_zones, zones_apply, zones_of_pod};
 use crate::cluster::validated::{Node, ValidatedCluster};
@@ -54,7 +54,8 @@ pub(super) fn set_topology(draft: &mut Draft, cluster: &ValidatedCluster, groups
 /// The zones of the ready pods of a StatefulSet.
 pub(super) fn zones_of_ready(cluster: &ValidatedCluster, set: NodeSet, desired: i32) -> Vec<String> {
     let NodeZones::Known(zones) = &cluster.found.zones else { return Vec::new() };
-    let ready = pods(cluster, set, desired).filter_map(|(_, _, pod)| pod.filter(|pod| pod.ready));
+    let ready =
+        pods(cluster, set, desired).filter_map(|(_, _, pod)| pod.filter(|pod| pod.state == PodState::Ready));
     let nodes: BTreeSet<&String> = ready.filter_map(|pod| pod.node.as_ref()).collect();
     nodes.into_iter().filter_map(|node| zones.get(node).cloned().flatten()).collect()
 }
