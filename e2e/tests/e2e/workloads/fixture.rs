@@ -42,7 +42,7 @@ async fn fleet() -> &'static RwLock<Fleet> {
     FLEET
         .get_or_init(|| async {
             let plane = ControlPlane::builder("workloads")
-                .zones(["boston", "london"])
+                .zones(["boston", "chicago", "seattle", "london"])
                 .pod_proxy(pod_network().socket())
                 .storage_classes([OTHER_STORAGE_CLASS.to_owned()]);
             let fleet = Fleet::builder("workloads").work(plane).start().await;
