@@ -126,6 +126,11 @@ pub(crate) fn data() -> Vec<Rule> {
             "shards cannot shrink, because each shard holds a part of the data: \
              keep the old number or a larger one",
         ),
+        rule(
+            "has(self.shards) == has(oldSelf.shards)",
+            "shards can neither be set nor removed later, because databases that exist do not become sharded or the \
+             reverse: restore the old value, or make a new IrisCluster and move the data",
+        ),
     ];
     rules.push(rule_at(
         "irisDatabases",

@@ -20,7 +20,9 @@ mod status;
 mod validate;
 mod validated;
 
-pub use self::adoption::{ADOPTED_TEMPLATE, AdoptedPods, adopted_event, keeps_pods, without_marks};
+pub use self::adoption::{
+    ADOPTED_TEMPLATE, AdoptedPods, adopted_event, keeps_pods, leftovers, without_marks,
+};
 pub use self::claims::ClaimPhase;
 pub use self::events::{
     PruneStep, events, growth_event, held_event, prune_event, recreation_event, refused_events,
@@ -35,7 +37,7 @@ pub use self::plan::mirror_label::{MirrorLabel, mirror_labels};
 pub use self::plan::recreation::{Hold as RecreationHold, Recreation};
 pub use self::plan::restart::{Hold, MirrorUpdate, REVISION, Restart, RestartStep, restart_step};
 pub use self::plan::storage::{ClaimGrowth, Storage};
-pub use self::plan::stuck::{StuckSet, stuck_pod};
+pub use self::plan::stuck::{StuckSet, never_started, stuck_pod};
 pub use self::plan::{Applied, Plan, Prepared, Stage, Waiting, WaitingReason, plan};
 pub use self::preview::{Preview, PreviewObject, PreviewStep, preview};
 pub use self::status::{failed_status, first_status, refused_status, status};

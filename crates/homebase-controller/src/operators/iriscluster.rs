@@ -84,6 +84,7 @@ impl IrisClusterReconciler {
             objects: Store::default(),
             stateful_sets: Children::new(hub.clone()).with_template(PodTemplate {
                 without_marks: cluster::without_marks,
+                leftovers: cluster::leftovers,
                 keeps_pods: cluster::keeps_pods,
             }),
             services: Children::new(hub.clone()),
@@ -147,12 +148,12 @@ impl IrisClusterReconciler {
             },
             Err(invalid) => {
                 // What runs keeps running, and may fail over.
-                self.set_labels(key, &cluster::mirror_labels(&cluster, &found)).await?;
+                let labelled = self.set_labels(key, &cluster::mirror_labels(&cluster, &found)).await;
                 let events = cluster::refused_events(&cluster, &invalid);
                 let status = cluster::refused_status(&cluster, &invalid, Timestamp::now());
                 self.tell(key, &cluster, &status).await?;
                 send(&self.engagement, &cluster.object_ref(&()), &events).await;
-                Ok(Outcome::Done)
+                labelled.map(|()| Outcome::Done)
             }
         }
     }
@@ -165,10 +166,13 @@ impl IrisClusterReconciler {
     ) -> Result<Outcome, ReconcileError> {
         let mut plan = cluster::plan(validated);
         let mut events = cluster::events(validated, &plan);
-        let Done { outcome, answered, told, refused } = self.apply(cluster, &plan).await?;
+        let Done { outcome, answered, told, refused, holds, .. } = self.apply(cluster, &plan).await?;
         events.extend(told);
         for (claim, words) in refused {
             plan.refuse_growth(&claim, &words);
+        }
+        for (set, why) in holds {
+            plan.hold_update(set, why);
         }
         let mut observed = self.observe_stateful_sets(cluster);
         observed.extend(answered);

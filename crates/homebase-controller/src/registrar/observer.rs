@@ -28,8 +28,9 @@ impl ClusterObserver {
 
 impl Observer for ClusterObserver {
     fn request(&self, method: &Method, path: &str, status: Option<StatusCode>) {
-        // A pod that does not answer says nothing of its cluster, and has figures of its own.
-        if is_pod_proxy(path) && status != Some(StatusCode::UNAUTHORIZED) {
+        // What a pod answers says nothing of its cluster, and has figures of its own: its web server may well want a
+        // login. Credentials that are refused by the cluster itself show in every other request.
+        if is_pod_proxy(path) {
             return;
         }
         if let Some(cluster) = self.cluster.get() {

@@ -8,6 +8,7 @@
 use homebase_api::labels;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde_json::{Value, json};
 
 use super::observed::{ChildKind, ObservedStatefulSet};
 use crate::events::{EventReason, PlannedEvent};
@@ -20,7 +21,8 @@ pub const ADOPTED_TEMPLATE: &str = "homebase.dev/adopted-template";
 pub fn without_marks(set: &StatefulSet) -> StatefulSet {
     let mut set = set.clone();
     let planned = template_mark(&set);
-    set.metadata.annotations.get_or_insert_default().insert(ADOPTED_TEMPLATE.to_owned(), planned);
+    // A set that has none already says itself of which template that holds.
+    set.metadata.annotations.get_or_insert_default().entry(ADOPTED_TEMPLATE.to_owned()).or_insert(planned);
     if let Some(meta) = set.spec.as_mut().and_then(|spec| spec.template.metadata.as_mut()) {
         if let Some(labels) = &mut meta.labels {
             labels.remove(labels::MANAGED_BY);
@@ -36,6 +38,17 @@ pub fn without_marks(set: &StatefulSet) -> StatefulSet {
 /// Whether the pods of a set that is there stay as they are when it becomes another one.
 pub fn keeps_pods(found: &StatefulSet, becomes: &StatefulSet) -> bool {
     template(found) == template(becomes)
+}
+
+/// What of another operator's set no apply of ours would take away and other strategies do not bear: the merge patch that
+/// removes it. Whoever leaves the strategy out gets a partition with it, which `OnDelete` is refused with.
+pub fn leftovers(found: &StatefulSet, wanted: &StatefulSet) -> Option<Value> {
+    let strategy = |set: &StatefulSet| {
+        set.spec.as_ref().and_then(|spec| spec.update_strategy.clone()).unwrap_or_default()
+    };
+    let (found, wanted) = (strategy(found), strategy(wanted));
+    let is_left = found.rolling_update.is_some() && wanted.rolling_update.is_none();
+    is_left.then(|| json!({ "spec": { "updateStrategy": { "type": wanted.type_, "rollingUpdate": null } } }))
 }
 
 /// What becomes of the pods of an object that is taken over.

@@ -101,7 +101,7 @@ impl ObservedStatefulSet {
     /// Whether pods of an earlier revision are there. The revisions alone do not tell: with `OnDelete` the current one
     /// stays where it was when all pods are of the other.
     pub(crate) fn has_old_pods(&self) -> bool {
-        self.current_revision != self.update_revision && self.updated_replicas < self.replicas
+        self.updated_replicas < self.current_replicas.min(self.replicas)
     }
 }
 

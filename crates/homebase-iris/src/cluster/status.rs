@@ -182,17 +182,15 @@ fn set_readiness(
     let of_mirrors = troubles.iter().map(ToString::to_string);
     let reasons: Vec<String> =
         of_mirrors.chain(unready).chain(waiting.iter().map(ToString::to_string)).collect();
-    if !reasons.is_empty() {
-        // That nobody knows where writes go is graver than that a node is missing.
-        let reason = troubles.first().map_or(Ready::NodesNotReady, |trouble| trouble.reason);
-        return draft.set(False, reason, reasons.join("; "));
-    }
     let is_forbidden = cluster.found.mirrors.values().any(|finding| *finding == Finding::Forbidden);
-    let mut message = "every node is ready".to_owned();
-    if is_forbidden {
-        message = format!("{message}; which one is primary is not asked: {NOT_GRANTED}");
+    let not_asked = format!("; which one is primary is not asked: {NOT_GRANTED}");
+    let also = if is_forbidden { not_asked.as_str() } else { "" };
+    if reasons.is_empty() {
+        return draft.set(True, Ready::AllNodesReady, format!("every node is ready{also}"));
     }
-    draft.set(True, Ready::AllNodesReady, message);
+    // That nobody knows where writes go is graver than that a node is missing.
+    let reason = troubles.first().map_or(Ready::NodesNotReady, |trouble| trouble.reason);
+    draft.set(False, reason, format!("{}{also}", reasons.join("; ")));
 }
 
 fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {

@@ -95,6 +95,7 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
         warnings: std::mem::take(&mut report.warnings),
         found: found.clone(),
     };
+    identity::refuse_lost_primary(&cluster, &mut report);
     if let Some(gateway) = &cluster.webgateway {
         let servers = backends(&cluster).len();
         let with_tls = cluster.tls.has(Connection::Superserver);

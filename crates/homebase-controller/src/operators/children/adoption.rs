@@ -21,6 +21,8 @@ use crate::reconcile::Engagement;
 pub(in crate::operators) struct PodTemplate<K> {
     /// The object without what only we write on pods.
     pub(in crate::operators) without_marks: fn(&K) -> K,
+    /// The merge patch that takes away what is left of another operator in the first object and is not in the second.
+    pub(in crate::operators) leftovers: fn(&K, &K) -> Option<serde_json::Value>,
     /// Whether pods stay as they are when the first object becomes the second.
     pub(in crate::operators) keeps_pods: fn(&K, &K) -> bool,
 }
@@ -84,7 +86,12 @@ where
         // Should another object have this name by now, the apiserver answers 409 instead of changing it.
         wanted.meta_mut().uid = found.uid();
         let mut pods = AdoptedPods::None;
-        if let Some(PodTemplate { without_marks, keeps_pods }) = &self.template {
+        if let Some(PodTemplate { without_marks, leftovers, keeps_pods }) = &self.template {
+            if let Some(patch) = leftovers(found, &wanted) {
+                let (uid, version) =
+                    (found.uid().unwrap_or_default(), found.resource_version().unwrap_or_default());
+                apply::patch_exact::<K>(client, &key, &uid, &version, patch).await?;
+            }
             let bare = without_marks(&wanted);
             let becomes = apply::rehearse(client, &bare, manager).await?;
             pods = if keeps_pods(found, &becomes) { AdoptedPods::Kept } else { AdoptedPods::Replaced };

@@ -7,24 +7,28 @@ use std::time::Duration;
 use homebase_api::iriscluster::MirrorRole;
 use homebase_api::{IrisCluster, annotations, labels};
 use homebase_core::ObjectKey;
-use homebase_iris::PlannedEvent;
+use homebase_iris::cluster::names::NodeSet;
 use homebase_iris::cluster::{
     AdoptedPods, ChildKind, ClaimGrowth, MirrorLabel, ObservedChild, ObservedClaim, ObservedStatefulSet,
     Plan, Prepared, PruneStep, Recreation, Storage, adopted_event, growth_event, prune_event,
     recreation_event,
 };
+use homebase_iris::{Failure, PlannedEvent};
 use homebase_kube::Category;
 use homebase_kube::apply::{self, Dependents, key_of};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
+use kube::{Resource as _, ResourceExt as _};
 use serde_json::json;
 
 use super::super::children::Foreign;
+use super::super::report::{failure_of, send};
 use super::IrisClusterReconciler;
 use super::volumes::Grown;
 use crate::reconcile::{Outcome, ReconcileError};
 
+/// How soon to try again what somebody has to make possible first, of which nothing tells.
+const HOLD_WAIT: Duration = Duration::from_secs(60);
 /// How soon to look again at a StatefulSet whose pods are going away, in case its status is not what wakes us.
 const SCALE_DOWN_WAIT: Duration = Duration::from_secs(10);
 /// How soon to look again at what was not as the watches had it; the news of it should be here before.
@@ -40,9 +44,48 @@ pub(super) struct Done {
     pub(super) told: Vec<PlannedEvent>,
     /// Claims whose growth was refused, and why.
     pub(super) refused: Vec<(String, String)>,
+    /// Nodes whose pods could not be restarted, and why.
+    pub(super) holds: Vec<(NodeSet, String)>,
+    /// The first failure of a step on which no other depends.
+    failed: Option<ReconcileError>,
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self {
+            outcome: Outcome::Done,
+            answered: BTreeMap::new(),
+            told: Vec::new(),
+            refused: Vec::new(),
+            holds: Vec::new(),
+            failed: None,
+        }
+    }
 }
 
 impl Done {
+    /// Keeps the failure of a step on which no other depends, so that the others are taken all the same.
+    fn keep<T>(&mut self, step: Result<T, ReconcileError>) -> Option<T> {
+        match step {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failed.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    /// The same for the restart of pods, which somebody may have to make possible first.
+    fn hold(&mut self, set: NodeSet, step: Result<(), ReconcileError>) {
+        match step {
+            Err(error) if failure_of(&error) != Failure::Transient => {
+                self.holds.push((set, error.message()));
+                self.look_again(HOLD_WAIT);
+            }
+            other => drop(self.keep(other)),
+        }
+    }
+
     fn adopted(&mut self, kind: ChildKind, name: &str, adopted: Option<AdoptedPods>) {
         self.told.extend(adopted.map(|pods| adopted_event(kind, name, pods)));
     }
@@ -82,10 +125,10 @@ impl IrisClusterReconciler {
         } = plan;
         let engagement = &self.engagement;
         // Before all else: whatever of the rest cannot be applied, the Service has to lead to the primary.
-        self.set_labels(&key_of(cluster), mirror_labels).await?;
+        let labelled = self.set_labels(&key_of(cluster), mirror_labels).await;
         let foreign = if may_adopt(cluster) { Foreign::Adopt } else { Foreign::Refuse };
-        let (answered, told, refused) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut done = Done { outcome: Outcome::Done, answered, told, refused };
+        let mut done = Done::default();
+        done.keep(labelled);
         self.services.ensure(engagement, headless_service.clone(), Foreign::Accept).await?;
         for service in std::iter::once(service).chain(group_services) {
             let answer = self.services.ensure(engagement, service.clone(), foreign).await?;
@@ -103,7 +146,8 @@ impl IrisClusterReconciler {
             let name = set.name_any();
             if let Some(recreation) = recreations.iter().find(|recreation| recreation.stateful_set == name) {
                 // It is applied when it is gone, which the watch tells.
-                if self.make_way(cluster, recreation).await? {
+                let made_way = self.make_way(cluster, recreation).await;
+                if done.keep(made_way) == Some(true) {
                     done.told.push(recreation_event(recreation));
                 }
                 done.look_again(NEWS_WAIT);
@@ -116,14 +160,25 @@ impl IrisClusterReconciler {
             done.answered.insert(name, answer.view);
         }
         for update in updates {
-            self.go_on(cluster, update, &mut done).await?;
+            let gone_on = self.go_on(cluster, update, &mut done).await;
+            done.hold(update.set(), gone_on);
         }
         for stuck in stuck {
-            self.get_past(cluster, stuck, &mut done).await?;
+            let got_past = self.get_past(cluster, stuck, &mut done).await;
+            done.hold(stuck.set, got_past);
         }
-        self.prune(cluster, prune, &mut done).await?;
-        self.grow(cluster, growths, storage, &mut done).await?;
-        Ok(done)
+        let pruned = self.prune(cluster, prune, &mut done).await;
+        done.keep(pruned);
+        let grown = self.grow(cluster, growths, storage, &mut done).await;
+        done.keep(grown);
+        self.finish(cluster, done).await
+    }
+
+    /// Fails after all where a step has failed; what was done beside it is told all the same.
+    async fn finish(&self, cluster: &IrisCluster, mut done: Done) -> Result<Done, ReconcileError> {
+        let Some(error) = done.failed.take() else { return Ok(done) };
+        send(&self.engagement, &cluster.object_ref(&()), &done.told).await;
+        Err(error)
     }
 
     async fn grow(

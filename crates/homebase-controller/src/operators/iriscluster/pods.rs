@@ -2,7 +2,7 @@
 //! may have a thousand pods, and each of them changes several times as it comes up.
 
 use homebase_api::labels;
-use homebase_iris::cluster::{ObservedPod, PodState, REVISION};
+use homebase_iris::cluster::{ObservedPod, PodState, REVISION, never_started};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
@@ -29,11 +29,13 @@ impl KnownPod {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).filter(|node| !node.is_empty());
         let marked = label(labels::MANAGED_BY).as_deref() == Some(labels::MANAGED_BY_HOMEBASE);
         let orphaned = pod.owner_references().iter().all(|owner| owner.controller != Some(true));
-        let state = match status.and_then(|status| status.phase.as_deref()) {
-            _ if ready => PodState::Ready,
-            // Kept of data pods only: nobody asks how far an unready one of the others is.
-            Some("Pending") if is_data => PodState::Pending,
-            _ => PodState::Unready,
+        let state = if ready {
+            PodState::Ready
+        } else if is_data && never_started(pod) {
+            // Told of data pods only: nobody asks how far an unready one of the others is.
+            PodState::Pending
+        } else {
+            PodState::Unready
         };
         let mut observed = ObservedPod { node, state, marked, orphaned, ..ObservedPod::default() };
         if is_data {

@@ -61,7 +61,6 @@ impl IrisClusterReconciler {
     ) -> Result<(), ReconcileError> {
         let key = key_of(cluster);
         let set_key = ObjectKey::new(&key.namespace, &update.stateful_set);
-        done.look_again(UPDATE_WAIT);
         let hold = match self.next_step(cluster, &key, update).await? {
             RestartStep::Nothing => None,
             // That pods come up one after the other is what an update is, and the status says so.
@@ -79,11 +78,14 @@ impl IrisClusterReconciler {
                 }
             }
         };
-        if self.holds.set(set_key, key, hold.as_deref())
-            && let Some(why) = hold
-        {
-            done.told.push(held_event(update, &why));
+        let is_news = self.holds.set(set_key, key, hold.as_deref());
+        if let Some(why) = hold {
+            if is_news {
+                done.told.push(held_event(update, &why));
+            }
+            done.holds.push((update.set(), why));
         }
+        done.look_again(UPDATE_WAIT);
         Ok(())
     }
 
@@ -94,8 +96,7 @@ impl IrisClusterReconciler {
         stuck: &StuckSet,
         done: &mut Done,
     ) -> Result<(), ReconcileError> {
-        let StuckSet { stateful_set, uid, selector } = stuck;
-        done.look_again(UPDATE_WAIT);
+        let StuckSet { stateful_set, uid, selector, .. } = stuck;
         let Some((set, pods)) = self.fetch_set(cluster, stateful_set, uid, selector).await? else {
             return Ok(());
         };
@@ -106,6 +107,7 @@ impl IrisClusterReconciler {
             Eviction::Begun => done.told.push(unstuck_event(stuck, &restart)),
             Eviction::NotNow | Eviction::Void => {}
         }
+        done.look_again(UPDATE_WAIT);
         Ok(())
     }
 

@@ -28,6 +28,9 @@ mod tests;
 /// storage class or a quota, and nothing tells of that.
 const GROWTH_RETRY: Backoff = Backoff { first: Duration::from_secs(5), cap: Duration::from_secs(300) };
 
+/// The soonest that it is looked at again, however long it is due.
+const SHORTEST_RETRY: Duration = Duration::from_secs(1);
+
 /// What is kept of a claim.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Claim {
@@ -163,7 +166,8 @@ impl Volumes {
         let refusals = self.refusals();
         let known = claims.filter_map(|claim| refusals.get(&ObjectKey::new(namespace, claim)));
         let due = known.map(|refusal| refusal.due).min()?;
-        Some(due.saturating_duration_since(Instant::now()))
+        // What is due stays due where something else keeps it from being tried.
+        Some(due.saturating_duration_since(Instant::now()).max(SHORTEST_RETRY))
     }
 
     /// Forgets what was refused to a cluster that is gone.

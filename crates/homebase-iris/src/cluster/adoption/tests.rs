@@ -4,7 +4,7 @@ use homebase_api::labels;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::json;
 
-use super::{ADOPTED_TEMPLATE, as_adopted, keeps_pods, without_marks};
+use super::{ADOPTED_TEMPLATE, as_adopted, keeps_pods, leftovers, without_marks};
 use crate::cluster::observed::ObservedStatefulSet;
 use crate::hash::CONFIG_HASH;
 
@@ -71,4 +71,26 @@ fn pods_stay_only_when_their_template_does() {
     assert!(keeps_pods(&bare, &bare));
     assert!(!keeps_pods(&bare, &planned("iris:1")));
     assert!(!keeps_pods(&bare, &without_marks(&planned("iris:2"))));
+}
+
+#[test]
+fn a_take_over_that_begins_again_does_not_forget_of_which_template_it_holds() {
+    let bare = without_marks(&planned("iris:1"));
+    assert_eq!(without_marks(&bare), bare);
+    assert_eq!(as_adopted(planned("iris:1"), Some(&observed(&without_marks(&bare))), false), bare);
+}
+
+#[test]
+fn a_partition_of_another_operator_is_taken_away() {
+    let strategy = |strategy: serde_json::Value| {
+        let mut set = planned("iris:1");
+        set.spec.as_mut().unwrap().update_strategy = Some(serde_json::from_value(strategy).unwrap());
+        set
+    };
+    let defaulted = strategy(json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 0 } }));
+    let by_hand = strategy(json!({ "type": "OnDelete" }));
+    let patch = leftovers(&defaulted, &by_hand).unwrap();
+    assert_eq!(patch, json!({ "spec": { "updateStrategy": { "type": "OnDelete", "rollingUpdate": null } } }));
+    assert_eq!(leftovers(&by_hand, &defaulted), None);
+    assert_eq!(leftovers(&by_hand, &by_hand), None);
 }

@@ -29,8 +29,8 @@ pub(crate) fn readiness(planned: &StatefulSet, observed: Option<&ObservedStatefu
     if observed.ready_replicas < wanted {
         return Readiness::NotReady { ready: observed.ready_replicas, wanted };
     }
-    let settled = observed.update_revision.is_some() && observed.current_revision == observed.update_revision;
-    if !updates_by_hand(planned) && !settled && observed.updated_replicas < wanted {
+    // Not by the revisions: a set that was made anew begins with two that are the same, whatever its pods are.
+    if !updates_by_hand(planned) && observed.updated_replicas < wanted {
         return Readiness::Updating { updated: observed.updated_replicas, wanted };
     }
     if observed.current_replicas > wanted {

@@ -9,6 +9,7 @@ use std::fmt;
 
 use homebase_api::annotations;
 use homebase_api::iriscluster::{MirrorRole, UpdateStrategyType};
+use homebase_api::labels::Component;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube_core::ResourceExt as _;
@@ -17,7 +18,7 @@ use super::build::meta::build_selector;
 use super::readiness::is_applied;
 use crate::cluster::names::NodeSet;
 use crate::cluster::observed::ObservedStatefulSet;
-use crate::cluster::primary::{Finding, last_primary};
+use crate::cluster::primary::{Finding, NOT_GRANTED, last_primary};
 use crate::cluster::validated::{Node, ValidatedCluster};
 
 /// Label on the pods of a StatefulSet: the revision of the template that a pod was made from.
@@ -65,8 +66,17 @@ pub enum Hold {
     NotReady(String),
     /// Nobody can tell who is primary.
     NotClear,
+    /// The hub may not ask who is primary.
+    NotGranted,
     /// No failover member but the primary answers, so that nobody could take over.
     NoPartner(String),
+}
+
+impl MirrorUpdate {
+    /// The nodes that are updated.
+    pub fn set(&self) -> NodeSet {
+        NodeSet { component: Component::Data, shard: Some(self.shard) }
+    }
 }
 
 impl Hold {
@@ -81,6 +91,7 @@ impl fmt::Display for Hold {
         match self {
             Self::NotReady(pod) => write!(f, "pod {pod} is not ready"),
             Self::NotClear => f.write_str("it is not clear which member is the primary"),
+            Self::NotGranted => write!(f, "which member is the primary cannot be asked: {NOT_GRANTED}"),
             Self::NoPartner(pod) => {
                 write!(f, "the primary {pod} is the last, and no other failover member answers")
             }
@@ -201,6 +212,9 @@ fn choose(members: &[Member<'_>], finding: &Finding) -> RestartStep {
     }
     if let Some(new) = members.iter().find(|member| !member.is_old && !member.is_ready) {
         return RestartStep::Hold(Hold::NotReady(new.name.to_owned()));
+    }
+    if *finding == Finding::Forbidden {
+        return RestartStep::Hold(Hold::NotGranted);
     }
     if !members.iter().any(|member| member.is_primary) {
         return RestartStep::Hold(Hold::NotClear);

@@ -5,7 +5,7 @@
 //! also one that waits for a node or an image that there never was.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube_core::ResourceExt as _;
 
 use super::readiness::is_applied;
@@ -14,12 +14,14 @@ use crate::cluster::names::NodeSet;
 use crate::cluster::observed::{ObservedStatefulSet, PodState};
 use crate::cluster::validated::ValidatedCluster;
 
-/// The phase of a pod of which no container has started.
+/// The phase of a pod whose containers have not all started.
 const PENDING: &str = "Pending";
 
 /// A StatefulSet that waits for a pod which never started and is of an earlier template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StuckSet {
+    /// The nodes that are stuck.
+    pub set: NodeSet,
     /// Name of the StatefulSet.
     pub stateful_set: String,
     /// UID of the StatefulSet.
@@ -48,6 +50,7 @@ pub(super) fn plan_stuck(
         pod.state == PodState::Pending && pod.revision.is_some() && pod.revision != observed.update_revision
     });
     is_stuck.then(|| StuckSet {
+        set,
         stateful_set: cluster.key.stateful_set(set),
         uid: observed.uid.clone(),
         selector: selector_text(cluster, set),
@@ -62,16 +65,30 @@ pub fn stuck_pod(stuck: &StuckSet, set: &StatefulSet, pods: &[Pod]) -> Option<Re
     if observed.uid != stuck.uid || !is_settled || !waits_for_pods(set) {
         return None;
     }
-    let never_started = |pod: &&Pod| {
-        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let is_in_the_way = |pod: &&Pod| {
         let of_earlier = pod.labels().get(REVISION).is_some_and(|found| found != revision);
-        phase == Some(PENDING)
+        never_started(pod)
             && of_earlier
             && is_owned(pod, &stuck.uid)
             && pod.metadata.deletion_timestamp.is_none()
     };
-    let pod = pods.iter().find(never_started)?;
+    let pod = pods.iter().find(is_in_the_way)?;
     Some(Restart { pod: pod.name_any(), uid: pod.uid()? })
+}
+
+/// Whether no container of a pod has ever run, those that prepare it among them: one may be filling a volume.
+pub fn never_started(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else { return false };
+    let lists =
+        [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses];
+    let mut containers = lists.into_iter().flatten().flatten();
+    let has_run = |container: &ContainerStatus| {
+        let ran = |state: &Option<ContainerState>| {
+            state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+        };
+        container.restart_count > 0 || ran(&container.state) || ran(&container.last_state)
+    };
+    status.phase.as_deref() == Some(PENDING) && !containers.any(has_run)
 }
 
 /// Whether a StatefulSet awaits each pod, and gives pods a new template by itself.

@@ -5,7 +5,8 @@ use homebase_api::{IrisCluster, IrisClusterStatus};
 
 use crate::cluster::names::{ClusterName, HEADLESS_SERVICE, NodeSet};
 use crate::cluster::observed::{ChildKind, Dereferenced};
-use crate::cluster::validated::Data;
+use crate::cluster::primary::last_primary;
+use crate::cluster::validated::{Data, ValidatedCluster};
 use crate::report::{InvalidKind, Report};
 use homebase_api::labels::Component;
 use homebase_api::limits::CLUSTER_NAME_LENGTH;
@@ -33,6 +34,23 @@ pub(super) fn validate_identity(cluster: &IrisCluster, report: &mut Report) -> C
             .invalid(path, format!("{HEADLESS_SERVICE} is the name of the Service that all clusters share"));
     }
     ClusterName { namespace, name }
+}
+
+/// Refuses a mirror map that ends before the member that is primary now: it would be the first to go.
+pub(super) fn refuse_lost_primary(cluster: &ValidatedCluster, report: &mut Report) {
+    let Some(map) = cluster.mirror_map() else { return };
+    let members = map.roles().len();
+    for set in cluster.data_sets() {
+        let Some(primary) = last_primary(cluster, set.shard.unwrap_or_default()) else { continue };
+        let stays = (0..members).any(|ordinal| cluster.key.pod(set, ordinal) == primary);
+        if !stays && cluster.found.pods.contains_key(primary) {
+            report.refuse(
+                InvalidKind::Immutable,
+                "spec.topology.data.mirrorMap",
+                format!("{primary} is the primary now: have a member that stays take over before you shorten the map"),
+            );
+        }
+    }
 }
 
 /// Refuses a cluster whose data nodes are there in the other form: applying it would tear them down.

@@ -16,7 +16,7 @@ use crate::cluster::validated::Volumes;
 use crate::report::{Report, join};
 
 /// Names of volumes that the plan gives itself.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 10] = [
     "iris-data",
     "iris-wij",
     "iris-journal1",
@@ -27,6 +27,14 @@ const RESERVED: [&str; 15] = [
     CSP_TEMPLATE_VOLUME,
     LOGIN_VOLUME,
     SIDECAR_VOLUME,
+];
+
+/// Directories that are taken in every pod that has them.
+const TAKEN: [&str; 5] =
+    [CPF_DIRECTORY, KEY_DIRECTORY, CSP_DIRECTORY, CSP_TEMPLATE_DIRECTORY, LOGIN_DIRECTORY];
+
+/// The same of the certificates, for clusters that have some.
+const RESERVED_WITH_TLS: [&str; 5] = [
     TLS_COMMON_VOLUME,
     Connection::Mirror.volume(),
     Connection::Webgateway.volume(),
@@ -34,13 +42,8 @@ const RESERVED: [&str; 15] = [
     Connection::Ecp.volume(),
 ];
 
-/// Directories that are taken in every pod that has them.
-const TAKEN: [&str; 10] = [
-    CPF_DIRECTORY,
-    KEY_DIRECTORY,
-    CSP_DIRECTORY,
-    CSP_TEMPLATE_DIRECTORY,
-    LOGIN_DIRECTORY,
+/// See [`RESERVED_WITH_TLS`].
+const TAKEN_WITH_TLS: [&str; 5] = [
     TLS_DIRECTORY,
     Connection::Mirror.directory(),
     Connection::Webgateway.directory(),
@@ -52,11 +55,13 @@ const TAKEN: [&str; 10] = [
 pub(super) struct Library {
     volumes: Vec<Volume>,
     claims: Vec<PersistentVolumeClaim>,
+    has_tls: bool,
 }
 
 impl Library {
     /// Reads `spec.volumes` and `spec.volumeClaimTemplates`.
     pub(super) fn read(spec: &IrisClusterSpec, report: &mut Report) -> Self {
+        let has_tls = spec.tls.is_some();
         let volumes = report.parse_list("spec.volumes", &spec.volumes).unwrap_or_default();
         let claims =
             report.parse_list("spec.volumeClaimTemplates", &spec.volume_claim_templates).unwrap_or_default();
@@ -71,13 +76,19 @@ impl Library {
         for (path, name) in names {
             if name.is_empty() {
                 report.invalid(path, "must not be empty: name the volume");
-            } else if RESERVED.contains(&name) {
+            } else if RESERVED.contains(&name) || (has_tls && RESERVED_WITH_TLS.contains(&name)) {
                 report.invalid(path, "the name of a predefined volume: use another one");
             } else if !seen.insert(name.to_owned()) {
                 report.invalid(path, "another volume has this name: use another one");
             }
         }
-        Self { volumes, claims }
+        Self { volumes, claims, has_tls }
+    }
+
+    /// Directories that are taken before a node asks for any.
+    fn taken(&self) -> BTreeSet<&'static str> {
+        let with_tls: &[&str] = if self.has_tls { &TAKEN_WITH_TLS } else { &[] };
+        TAKEN.iter().chain(with_tls).copied().collect()
     }
 
     fn has(&self, name: &str) -> bool {
@@ -107,6 +118,7 @@ pub(super) fn validate_volumes(
     check_overlaps(
         path,
         &predefined.iter().map(|volume| volume.mount_path.as_str()).collect::<Vec<_>>(),
+        library,
         report,
     );
 
@@ -128,7 +140,7 @@ pub(super) fn validate_volumes(
 }
 
 fn check_mounts(path: &str, mounts: &[VolumeMount], library: &Library, report: &mut Report) {
-    let mut seen = BTreeSet::from(TAKEN);
+    let mut seen: BTreeSet<&str> = library.taken();
     for (index, mount) in mounts.iter().enumerate() {
         let path = format!("{path}[{index}]");
         if !library.has(&mount.name) {
@@ -148,8 +160,8 @@ fn check_mounts(path: &str, mounts: &[VolumeMount], library: &Library, report: &
 }
 
 /// Two predefined volumes in one place would be refused by Kubernetes, with a message that names neither.
-fn check_overlaps(path: &str, directories: &[&str], report: &mut Report) {
-    let mut seen = BTreeSet::from(TAKEN);
+fn check_overlaps(path: &str, directories: &[&str], library: &Library, report: &mut Report) {
+    let mut seen: BTreeSet<&str> = library.taken();
     for directory in directories {
         if !seen.insert(directory) {
             report.invalid(

@@ -6,6 +6,8 @@
 //! one: by a policy in the work cluster where that can be had (see `placement`), else by a spread that is required.
 //! Nothing here depends on which of the two it is, or the arrival of the policy would restart pods.
 
+use std::collections::BTreeSet;
+
 use homebase_api::labels::{self, Component};
 use homebase_api::limits::MIRROR_MEMBERS;
 use k8s_openapi::api::core::v1::{
@@ -90,8 +92,9 @@ pub(crate) fn add_zones(cluster: &ValidatedCluster, set: NodeSet, node: &Node, p
 /// have to share zones the spread is a wish, or one that is down with another could wait for that one for ever.
 fn build_spread(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> TopologySpreadConstraint {
     let members = cluster.mirror_map().map_or(0, |map| map.roles().len());
-    let is_placed = !member_zones(cluster, set, node).is_empty();
-    let when = if is_placed && members <= node.zones.len() { "DoNotSchedule" } else { "ScheduleAnyway" };
+    let zones = member_zones(cluster, set, node);
+    let own: BTreeSet<_> = zones.iter().take(members).collect();
+    let when = if members > 0 && own.len() == members { "DoNotSchedule" } else { "ScheduleAnyway" };
     TopologySpreadConstraint {
         max_skew: 1,
         topology_key: labels::ZONE.to_owned(),

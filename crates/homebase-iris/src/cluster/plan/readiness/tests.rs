@@ -56,10 +56,12 @@ fn each_field_can_tell_that_it_is_not_ready() {
 }
 
 #[test]
-fn one_revision_means_that_no_update_is_under_way() {
-    // A controller may leave updatedReplicas out when there is nothing to update.
+fn a_set_that_was_made_anew_around_old_pods_is_updating_them() {
+    // It begins with two revisions that are the same.
     let observed = ObservedStatefulSet { updated_replicas: 0, ..ready() };
-    assert!(readiness(&planned(Some(3), "RollingUpdate"), Some(&observed)).is_ready());
+    let expected = Readiness::Updating { updated: 0, wanted: 3 };
+    assert_eq!(readiness(&planned(Some(3), "RollingUpdate"), Some(&observed)), expected);
+    assert!(readiness(&planned(Some(3), "OnDelete"), Some(&observed)).is_ready());
 }
 
 #[test]

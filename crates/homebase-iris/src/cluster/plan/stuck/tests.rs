@@ -1,10 +1,12 @@
 //! Which pods may go, and which never.
 
+use homebase_api::labels::Component;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use super::{StuckSet, stuck_pod};
+use crate::cluster::names::NodeSet;
 
 fn set(strategy: &str, order: &str) -> StatefulSet {
     serde_json::from_value(json!({
@@ -33,7 +35,12 @@ fn pod(change: impl Fn(&mut Value)) -> Pod {
 }
 
 fn goes(set: &StatefulSet, pod: Pod) -> bool {
-    let stuck = StuckSet { stateful_set: "iris-data".into(), uid: "set".into(), selector: String::new() };
+    let stuck = StuckSet {
+        set: NodeSet::whole(Component::Data),
+        stateful_set: "iris-data".into(),
+        uid: "set".into(),
+        selector: String::new(),
+    };
     stuck_pod(&stuck, set, &[pod]).is_some_and(|restart| restart.pod == "iris-data-0" && restart.uid == "pod")
 }
 
@@ -47,6 +54,17 @@ fn no_other_pod_does() {
     let waiting = set("RollingUpdate", "OrderedReady");
     assert!(!goes(&waiting, pod(|pod| pod["status"]["phase"] = "Running".into())), "it has run");
     assert!(!goes(&waiting, pod(|pod| pod["status"] = json!({}))), "nobody knows whether it has run");
+    let prepares = |state: Value| {
+        pod(|pod| {
+            pod["status"]["initContainerStatuses"] = json!([{ "name": "restore", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state }]);
+        })
+    };
+    assert!(!goes(&waiting, prepares(json!({ "running": {} }))), "it is being prepared");
+    assert!(!goes(&waiting, prepares(json!({ "terminated": { "exitCode": 1 } }))), "it was being prepared");
+    assert!(
+        goes(&waiting, prepares(json!({ "waiting": { "reason": "ErrImagePull" } }))),
+        "it cannot be prepared"
+    );
     let label = "controller-revision-hash";
     assert!(
         !goes(&waiting, pod(|pod| pod["metadata"]["labels"][label] = "new".into())),
