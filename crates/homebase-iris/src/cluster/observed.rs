@@ -120,6 +120,8 @@ pub struct ObservedPod {
     pub mirror_role: Option<String>,
     /// Its label `controller-revision-hash`; of data pods only.
     pub revision: Option<String>,
+    /// UID of its controller; of data pods only.
+    pub controller: Option<String>,
     /// Whether no controller looks after it.
     pub orphaned: bool,
     /// Whether it has our label: pods that were taken over from another operator do not.

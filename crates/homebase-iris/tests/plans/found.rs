@@ -107,6 +107,7 @@ struct Pod {
     revision: Option<String>,
     orphaned: bool,
     unmarked: bool,
+    controller: Option<String>,
 }
 
 /// What the members of a mirror answer, in a word and the pods that say so.
@@ -240,7 +241,18 @@ fn plan_hash(found: &Controller, current: Option<&String>) -> Option<String> {
 }
 
 fn pod(found: &Pod) -> ObservedPod {
-    let Pod { node, ready, phase, uid, resource_version, mirror_role, revision, orphaned, unmarked } = found;
+    let Pod {
+        node,
+        ready,
+        phase,
+        uid,
+        resource_version,
+        mirror_role,
+        revision,
+        orphaned,
+        unmarked,
+        controller,
+    } = found;
     ObservedPod {
         node: node.clone(),
         state: match phase.as_deref() {
@@ -253,6 +265,7 @@ fn pod(found: &Pod) -> ObservedPod {
         mirror_role: mirror_role.clone(),
         revision: revision.clone(),
         orphaned: *orphaned,
+        controller: controller.clone(),
         marked: !unmarked,
     }
 }

@@ -22,7 +22,7 @@ use crate::support::{
 /// The Service that all clusters of a namespace share.
 const HEADLESS_SERVICE: &str = "iris-svc";
 /// Watches of one namespace: of what users write (2) and of what the hub makes of it (5).
-const WATCHES: usize = 7;
+const WATCHES: usize = 8;
 
 fn watching(list: &str) -> Value {
     json!({annotations::WATCH_NAMESPACES: list})

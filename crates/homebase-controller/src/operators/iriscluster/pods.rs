@@ -28,7 +28,8 @@ impl KnownPod {
         });
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).filter(|node| !node.is_empty());
         let marked = label(labels::MANAGED_BY).as_deref() == Some(labels::MANAGED_BY_HOMEBASE);
-        let orphaned = pod.owner_references().iter().all(|owner| owner.controller != Some(true));
+        let controller = pod.owner_references().iter().find(|owner| owner.controller == Some(true));
+        let orphaned = controller.is_none();
         let state = if ready {
             PodState::Ready
         } else if is_data && never_started(pod) {
@@ -43,6 +44,7 @@ impl KnownPod {
             observed.resource_version = pod.resource_version().unwrap_or_default();
             observed.mirror_role = label(labels::MIRROR_ROLE);
             observed.revision = label(REVISION);
+            observed.controller = controller.map(|owner| owner.uid.clone());
         }
         let deleting = pod.metadata.deletion_timestamp.is_some();
         Self { cluster: label(labels::NAME).unwrap_or_default(), deleting, is_data, observed }

@@ -57,7 +57,7 @@ fn plan_labels_of(mirrors: &Mirrors<'_>, set: NodeSet) -> Vec<MirrorLabel> {
     let shard = set.shard.unwrap_or_default();
     let prefix = format!("{}-", key.stateful_set(set));
     // A member that is on its way out of the mirror counts as well while it is there.
-    let pods = found.pods.iter().filter(|(name, _)| name.starts_with(&prefix));
+    let pods = found.pods.iter().filter(|(name, pod)| name.starts_with(&prefix) && is_ours(found, pod));
     let is_primary = |name: &str, pod: &ObservedPod| match heard(found, shard) {
         Finding::Primary { pod: primary, uid, .. } => Some(name == primary && pod.uid == *uid),
         _ => None,
@@ -92,6 +92,12 @@ fn plan_labels_of(mirrors: &Mirrors<'_>, set: NodeSet) -> Vec<MirrorLabel> {
         .collect();
     labels.sort_by_key(|label| label.role == MirrorRole::Primary);
     labels
+}
+
+/// Whether a pod is not somebody else's: a StatefulSet that was not taken over has pods with the names and labels of ours.
+fn is_ours(found: &Dereferenced, pod: &ObservedPod) -> bool {
+    let is_of = |uid: &String| found.stateful_sets.values().any(|set| set.uid == *uid);
+    pod.controller.as_ref().is_none_or(is_of)
 }
 
 /// The pod that is labelled as primary where none is and nobody says who is: the one that was heard last, or the first of
