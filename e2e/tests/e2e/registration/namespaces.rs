@@ -21,7 +21,7 @@ use crate::support::{
 
 /// The Service that all clusters of a namespace share.
 const HEADLESS_SERVICE: &str = "iris-svc";
-/// Watches of one namespace: of what users write (2) and of what the hub makes of it (5).
+/// Watches of one namespace: of what users write (2) and of what the hub makes of it (6).
 const WATCHES: usize = 8;
 
 fn watching(list: &str) -> Value {

@@ -145,6 +145,7 @@ impl IrisClusterReconciler {
         let mut running = FuturesUnordered::new();
         let mut busy: BTreeSet<MirrorKey> = BTreeSet::new();
         let mut next = Instant::now();
+        let mut first = 0_usize;
         loop {
             if !*reachable.borrow_and_update() {
                 // What was heard before is of another time than what will be there then.
@@ -166,6 +167,12 @@ impl IrisClusterReconciler {
                     let members = mirrors.values().map(|members| members.pods.len()).sum();
                     next = Instant::now() + pace(interval, members);
                     self.mirrors.lock().retain(|key, _| mirrors.contains_key(key));
+                    // Others come first each time: few places are for members that were silent, and who waits for one in
+                    // vain must not be the same one for ever.
+                    let mut mirrors: Vec<_> = mirrors.into_iter().collect();
+                    let turn = first % mirrors.len().max(1);
+                    mirrors.rotate_left(turn);
+                    first = first.wrapping_add(SILENT_AT_ONCE);
                     for (key, members) in mirrors {
                         if self.mirrors.is_due(&key) && busy.insert(key.clone()) {
                             running.push(self.clone().ask_round(key, members));
