@@ -85,6 +85,7 @@ impl IrisClusterReconciler {
             stateful_sets: Children::new(hub.clone()).with_template(PodTemplate {
                 without_marks: cluster::without_marks,
                 keeps_pods: cluster::keeps_pods,
+                leaves_replicas: |set| set.spec.as_ref().is_some_and(|spec| spec.replicas.is_none()),
             }),
             services: Children::new(hub.clone()),
             config_maps: Children::new(hub.clone()),

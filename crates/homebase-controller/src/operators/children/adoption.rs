@@ -23,6 +23,8 @@ pub(in crate::operators) struct PodTemplate<K> {
     pub(in crate::operators) without_marks: fn(&K) -> K,
     /// Whether pods stay as they are when the first object becomes the second.
     pub(in crate::operators) keeps_pods: fn(&K, &K) -> bool,
+    /// Whether an object leaves the number of its pods to somebody else.
+    pub(in crate::operators) leaves_replicas: fn(&K) -> bool,
 }
 
 impl<K, V> Children<K, V>
@@ -84,7 +86,7 @@ where
         // Should another object have this name by now, the apiserver answers 409 instead of changing it.
         wanted.meta_mut().uid = found.uid();
         let mut pods = AdoptedPods::None;
-        if let Some(PodTemplate { without_marks, keeps_pods }) = &self.template {
+        if let Some(PodTemplate { without_marks, keeps_pods, leaves_replicas: _ }) = &self.template {
             let bare = without_marks(&wanted);
             let becomes = apply::rehearse(client, &bare, manager).await?;
             pods = if keeps_pods(found, &becomes) { AdoptedPods::Kept } else { AdoptedPods::Replaced };

@@ -125,13 +125,8 @@ fn is_claim(claim: &str, template: &str, set: &str) -> bool {
 
 /// The pods of a StatefulSet that belong to nobody.
 fn left_pods(cluster: &ValidatedCluster, set: NodeSet) -> impl Iterator<Item = &ObservedPod> {
-    let prefix = format!("{}-", cluster.key.stateful_set(set));
-    let is_of_set = move |pod: &str| {
-        let ordinal = pod.strip_prefix(&prefix);
-        ordinal.is_some_and(|ordinal| ordinal.parse::<usize>().is_ok())
-    };
-    let pods = cluster.found.pods.iter();
-    pods.filter(move |(pod, found)| found.orphaned && is_of_set(pod)).map(|(_, found)| found)
+    let pods = cluster.found.pods_of(&cluster.key.stateful_set(set)).map(|(_, found)| found);
+    pods.filter(|found| found.orphaned)
 }
 
 /// Whether the pods that a StatefulSet left behind were taken over from another operator, so that a template with our

@@ -146,9 +146,8 @@ pub(super) fn inspect(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> 
     let templates = build_claims(node).unwrap_or_default();
     let mut found = SetStorage { wanted: !templates.is_empty(), ..SetStorage::default() };
     let name = cluster.key.stateful_set(set);
-    let observed = cluster.found.stateful_sets.get(&name);
-    let replicas = cluster.replicas(set.component).or(observed.map(|observed| observed.replicas));
-    let pods = usize::try_from(replicas.unwrap_or(1)).unwrap_or_default();
+    let replicas = cluster.replicas(set.component).unwrap_or_else(|| cluster.found_replicas(set));
+    let pods = usize::try_from(replicas).unwrap_or_default();
     let Some(claims) = cluster.found.claims.known() else { return found };
     found.claims = pods * templates.len();
     for ordinal in (0..pods).rev() {
