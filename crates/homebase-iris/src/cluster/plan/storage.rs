@@ -45,6 +45,7 @@ pub struct Storage {
 /// A claim that is not as it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ClaimFinding {
+    pub(crate) stateful_set: String,
     pub(crate) claim: String,
     pub(crate) state: ClaimState,
 }
@@ -76,6 +77,11 @@ impl ClaimState {
     /// Whether the volume is still to become larger by itself.
     pub(crate) const fn is_growing(&self) -> bool {
         matches!(self, Self::Growing { .. } | Self::Behind { .. })
+    }
+
+    /// Whether it stays so until a person does something.
+    pub(crate) const fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Larger { .. } | Self::Refused(_) | Self::Lost | Self::Deleting)
     }
 
     /// The words for people, without the name of the claim.
@@ -154,7 +160,7 @@ pub(super) fn inspect(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> 
         for template in &templates {
             let claim = claim_of(claim_name(template), &name, ordinal);
             let Some(state) = judge(template, claims.get(&claim)) else { continue };
-            found.findings.push(ClaimFinding { claim, state });
+            found.findings.push(ClaimFinding { stateful_set: name.clone(), claim, state });
         }
     }
     found.growth = begin_next(&mut found.findings, claims);
