@@ -18,6 +18,7 @@ use crate::reconcile::{Engagement, ReconcileError, Watch};
 use crate::store::{Change, Store};
 
 mod adoption;
+mod replicas;
 #[cfg(test)]
 mod tests;
 
@@ -228,6 +229,7 @@ where
                 }
             }
         }
+        self.let_go_of_replicas(engagement, &key, &wanted).await?;
         let view = self.send(engagement, key, mark, &wanted).await?;
         Ok(Some(Answer { view, adopted: None }))
     }

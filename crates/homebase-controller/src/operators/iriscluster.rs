@@ -86,6 +86,7 @@ impl IrisClusterReconciler {
                 without_marks: cluster::without_marks,
                 leftovers: cluster::leftovers,
                 keeps_pods: cluster::keeps_pods,
+                leaves_replicas: |set| set.spec.as_ref().is_some_and(|spec| spec.replicas.is_none()),
             }),
             services: Children::new(hub.clone()),
             config_maps: Children::new(hub.clone()),

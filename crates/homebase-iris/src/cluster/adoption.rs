@@ -1,10 +1,11 @@
 //! Decides how a StatefulSet that another operator made is taken over: with its pods as they are, if what they are made
 //! of is what is planned. Must not ask an apiserver: what it would make of a set is an argument.
 //!
-//! A pod template of ours has marks (a label, and a fingerprint of the configuration) which no other operator writes, and
-//! a template that differs in a single letter restarts every pod. So a set whose template is otherwise as planned is
+//! A pod template of ours has marks (a label, a fingerprint of the configuration, and the zones of mirror members) which no
+//! other operator writes, and a template that differs in a single letter restarts every pod. So a set whose template is otherwise as planned is
 //! written without them, and remembers of which template that holds: the first real change brings the marks along.
 
+use homebase_api::annotations::ZONES_BY_ORDINAL;
 use homebase_api::labels;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -29,6 +30,7 @@ pub fn without_marks(set: &StatefulSet) -> StatefulSet {
         }
         if let Some(annotations) = &mut meta.annotations {
             annotations.remove(CONFIG_HASH);
+            annotations.remove(ZONES_BY_ORDINAL);
         }
         meta.annotations = meta.annotations.take().filter(|annotations| !annotations.is_empty());
     }

@@ -34,6 +34,18 @@ pub struct Dereferenced {
     pub existing: Vec<ObservedChild>,
 }
 
+impl Dereferenced {
+    /// The pods with names of a StatefulSet, whoever looks after them, each with its ordinal.
+    pub(crate) fn pods_of<'a>(
+        &'a self,
+        stateful_set: &str,
+    ) -> impl Iterator<Item = (i32, &'a ObservedPod)> + use<'a> {
+        let prefix = format!("{stateful_set}-");
+        let ordinal = move |pod: &str| pod.strip_prefix(&prefix)?.parse::<u16>().ok().map(i32::from);
+        self.pods.iter().filter_map(move |(pod, found)| Some((ordinal(pod)?, found)))
+    }
+}
+
 /// The ConfigMap that `spec.configSource` names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ConfigSource {

@@ -251,9 +251,7 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
         let claims = storage::inspect(cluster, set, node);
         growths.extend(claims.growth.clone());
         let group = build_group(cluster, set, node, observed);
-        let verdict = group
-            .as_ref()
-            .map(|group| recreation::decide(cluster, &group.stateful_set, observed, &claims.findings));
+        let verdict = group.as_ref().map(|group| recreation::decide(cluster, &group.stateful_set, observed));
         storage.add(claims);
         let (Some(group), Some(verdict)) = (group, verdict) else {
             groups.wait(set, WaitingReason::ConfigSource(cluster.config_source_name.clone()));

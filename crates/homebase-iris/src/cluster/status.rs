@@ -196,8 +196,7 @@ fn set_readiness(
 fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
     let mut nodes = NodesStatus::default();
     for GroupState { set, observed, .. } in groups {
-        // What an autoscaler has not decided yet begins with one pod, as Kubernetes does it.
-        let found = observed.map_or(1, |observed| observed.replicas);
+        let found = observed.map_or_else(|| cluster.found_replicas(*set), |observed| observed.replicas);
         let desired = cluster.replicas(set.component).unwrap_or(found);
         let ready = observed.map_or(0, |observed| observed.ready_replicas);
         let group = match set.component {

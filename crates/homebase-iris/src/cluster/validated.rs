@@ -108,9 +108,27 @@ impl ValidatedCluster {
     /// Compute pods that there are to be; what an autoscaler made of them when it decides.
     pub(crate) fn compute_pods(&self) -> usize {
         let Some(compute) = &self.compute else { return 0 };
-        let found = self.found.stateful_sets.get(&self.key.stateful_set(NodeSet::whole(Component::Compute)));
-        let replicas = compute.replicas.or(found.map(|found| found.replicas)).unwrap_or(1);
+        let set = NodeSet::whole(Component::Compute);
+        let replicas = compute.replicas.unwrap_or_else(|| self.found_replicas(set));
         usize::try_from(replicas).unwrap_or_default()
+    }
+
+    /// Pods of a StatefulSet of which an autoscaler decides how many: what it made of them. One pod to begin with, as
+    /// Kubernetes does it.
+    pub(crate) fn found_replicas(&self, set: NodeSet) -> i32 {
+        let found = self.found.stateful_sets.get(&self.key.stateful_set(set));
+        found.map(|found| found.replicas).or_else(|| self.left_replicas(set)).unwrap_or(1)
+    }
+
+    /// What an autoscaler made of a StatefulSet that is not there while its pods run: they tell by their names. All of
+    /// them count, also those of which the news that nobody looks after them is still on its way: a set with fewer
+    /// would end the rest.
+    pub(crate) fn left_replicas(&self, set: NodeSet) -> Option<i32> {
+        let name = self.key.stateful_set(set);
+        if self.found.stateful_sets.contains_key(&name) {
+            return None;
+        }
+        self.found.pods_of(&name).map(|(ordinal, _)| ordinal + 1).max()
     }
 }
 

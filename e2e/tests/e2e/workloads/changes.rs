@@ -105,7 +105,8 @@ async fn without_a_number_of_replicas_an_autoscaler_decides() {
     let compute = cluster["spec"]["topology"]["compute"].as_object_mut().unwrap();
     compute.remove("replicas");
     case.apply(CLUSTER, "iris", &cluster).await;
-    case.until_ready(CLUSTER, "iris").await;
+    let ready = case.until_ready(CLUSTER, "iris").await;
+    assert_eq!(text(&ready, "/status/nodes/compute/pods"), "2/2", "those that there are stay");
     case.kubectl(&["scale", "statefulset", "iris-compute", "--replicas=4"]).await;
     case.until(CLUSTER, "iris", |cluster| {
         let pods = text(cluster, "/status/nodes/compute/pods");

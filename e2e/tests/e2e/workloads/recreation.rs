@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::fixture::{CLUSTER, Case, condition, mirrored, single, text, uid};
+use super::fixture::{CLUSTER, Case, condition, mirrored, single, text, uid, with_compute};
 use super::storage::sized;
 use crate::support::OBJECT_READY;
 
@@ -55,6 +55,35 @@ async fn what_another_tool_made_is_made_anew_around_its_pods() {
         format!("Normal Recreated Deleted StatefulSet iris-data-0 to make it anew, because {fields} cannot");
     case.until_event("iris", &event).await;
     case.assert_quiet().await;
+    case.end().await;
+}
+
+#[tokio::test]
+async fn what_an_autoscaler_made_many_is_made_anew_around_all_its_pods() {
+    let mut case = Case::alone("remade-autoscaled").await;
+    let mut cluster = with_compute(single(), 2);
+    cluster["spec"]["topology"]["compute"].as_object_mut().unwrap().remove("replicas");
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let until_compute = async |case: &Case, pods: &str| {
+        case.until(CLUSTER, "iris", |cluster| {
+            let found = text(cluster, "/status/nodes/compute/pods");
+            if found == pods { Ok(()) } else { Err(found) }
+        })
+        .await;
+        case.until_ready(CLUSTER, "iris").await;
+        case.assert_quiet().await;
+        case.uids("Pod", "").await
+    };
+    case.kubectl(&["scale", "statefulset", "iris-compute", "--replicas=3"]).await;
+    let pods = until_compute(&case, "3/3").await;
+    let old = remake(&mut case, "iris-compute", |set| set["spec"]["serviceName"] = "other".into()).await;
+    case.start_hub().await;
+    case.until_replaced("StatefulSet", "iris-compute", &old).await;
+    assert_eq!(until_compute(&case, "3/3").await, pods);
+    // Its number is the autoscaler's again.
+    case.kubectl(&["scale", "statefulset", "iris-compute", "--replicas=4"]).await;
+    assert_eq!(until_compute(&case, "4/4").await.len(), pods.len() + 1);
     case.end().await;
 }
 

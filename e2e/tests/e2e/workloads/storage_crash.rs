@@ -20,16 +20,16 @@ const SECOND: &str = "iris-data-iris-data-0-0";
 enum Moment {
     /// Never.
     None,
-    /// The first claim has been asked for more; it grows meanwhile.
-    FirstAsked,
-    /// The second one has.
-    SecondAsked,
-    /// The set is being deleted; it still is when the hub is back.
+    /// The set is being deleted and the first claim has been asked for more; it is so still when the hub is back.
     Deleting,
     /// The set is gone, and its pods belong to nobody.
     Gone,
     /// The set is there again.
     Made,
+    /// The first claim gets its size.
+    FirstGrows,
+    /// The second one has been asked for more, and gets its size.
+    SecondGrows,
 }
 
 /// What is there besides what was told of it.
@@ -67,27 +67,11 @@ async fn grow(case: &mut Case, moment: Moment) -> End {
     for claim in [FIRST, SECOND] {
         let_grow(case, claim, "held").await;
     }
-    case.apply(CLUSTER, "iris", &sized(mirrored(), "2Gi")).await;
-
-    until_requested(case, FIRST, "2Gi").await;
-    if moment == Moment::FirstAsked {
-        case.hub_mut().kill9();
-    }
-    let_grow(case, FIRST, "yes").await;
-    if moment == Moment::FirstAsked {
-        case.start_hub().await;
-    }
-    until_requested(case, SECOND, "2Gi").await;
-    if moment == Moment::SecondAsked {
-        case.hub_mut().kill9();
-    }
     // Nobody lets go of the pods of a set that is deleted while this one is stopped.
     case.plane().pause(Component::ControllerManager).unwrap();
-    let_grow(case, SECOND, "yes").await;
-    if moment == Moment::SecondAsked {
-        case.start_hub().await;
-    }
+    case.apply(CLUSTER, "iris", &sized(mirrored(), "2Gi")).await;
     until_deleting(case).await;
+    until_requested(case, FIRST, "2Gi").await;
     if matches!(moment, Moment::Deleting | Moment::Gone) {
         case.hub_mut().kill9();
     }
@@ -113,6 +97,16 @@ async fn grow(case: &mut Case, moment: Moment) -> End {
         case.hub_mut().kill9();
         case.start_hub().await;
     }
+    for (claim, grows) in [(FIRST, Moment::FirstGrows), (SECOND, Moment::SecondGrows)] {
+        until_requested(case, claim, "2Gi").await;
+        if moment == grows {
+            case.hub_mut().kill9();
+        }
+        let_grow(case, claim, "yes").await;
+        if moment == grows {
+            case.start_hub().await;
+        }
+    }
     let end = end(case).await;
     assert_eq!((case.uids("Pod", "").await, case.uids(CLAIM, "").await), before, "restarted or made anew");
     end
@@ -122,7 +116,7 @@ async fn grow(case: &mut Case, moment: Moment) -> End {
 async fn a_hub_that_is_killed_between_any_steps_of_a_growth_comes_to_the_same_end() {
     let mut reference = None;
     for moment in
-        [Moment::None, Moment::FirstAsked, Moment::SecondAsked, Moment::Deleting, Moment::Gone, Moment::Made]
+        [Moment::None, Moment::Deleting, Moment::Gone, Moment::Made, Moment::FirstGrows, Moment::SecondGrows]
     {
         let mut case = Case::alone(&format!("crash-{moment:?}").to_lowercase()).await;
         let found = grow(&mut case, moment).await;

@@ -25,6 +25,8 @@ pub(in crate::operators) struct PodTemplate<K> {
     pub(in crate::operators) leftovers: fn(&K, &K) -> Option<serde_json::Value>,
     /// Whether pods stay as they are when the first object becomes the second.
     pub(in crate::operators) keeps_pods: fn(&K, &K) -> bool,
+    /// Whether an object leaves the number of its pods to somebody else.
+    pub(in crate::operators) leaves_replicas: fn(&K) -> bool,
 }
 
 impl<K, V> Children<K, V>
@@ -86,7 +88,8 @@ where
         // Should another object have this name by now, the apiserver answers 409 instead of changing it.
         wanted.meta_mut().uid = found.uid();
         let mut pods = AdoptedPods::None;
-        if let Some(PodTemplate { without_marks, leftovers, keeps_pods }) = &self.template {
+        if let Some(PodTemplate { without_marks, leftovers, keeps_pods, leaves_replicas: _ }) = &self.template
+        {
             if let Some(patch) = leftovers(found, &wanted) {
                 let (uid, version) =
                     (found.uid().unwrap_or_default(), found.resource_version().unwrap_or_default());

@@ -1,5 +1,6 @@
 //! What a set that was taken over looks like, and when that ends.
 
+use homebase_api::annotations::ZONES_BY_ORDINAL;
 use homebase_api::labels;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::json;
@@ -16,7 +17,7 @@ fn planned(image: &str) -> StatefulSet {
             "template": {
                 "metadata": {
                     "labels": { labels::MANAGED_BY: "homebase", "intersystems.com/name": "iris" },
-                    "annotations": { CONFIG_HASH: "abc" },
+                    "annotations": { CONFIG_HASH: "abc", ZONES_BY_ORDINAL: "boston,chicago" },
                 },
                 "spec": { "containers": [{ "name": "iriscluster", "image": image }] },
             },

@@ -5,7 +5,7 @@ use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-use super::storage::{ClaimFinding, claim_of};
+use super::storage::claim_of;
 use crate::cluster::claims::ObservedClaim;
 use crate::cluster::fixed::FixedField;
 use crate::cluster::names::NodeSet;
@@ -33,8 +33,6 @@ pub struct Recreation {
 pub enum Hold {
     /// These claims of its pods are not bound.
     NotBound(Vec<String>),
-    /// Volumes of its pods are growing, and what is made anew is to find them grown.
-    Growing,
     /// Nobody can tell whether the claims of its pods are bound.
     ClaimsUnknown,
     /// Its pods would be nobody's: they do not have the labels that the new selector asks for.
@@ -51,7 +49,6 @@ impl fmt::Display for Hold {
                     _ => write!(f, "not bound: {named}"),
                 }
             }
-            Self::Growing => f.write_str("volumes of its pods are growing first"),
             Self::ClaimsUnknown => f.write_str("the claims of its pods cannot be read: see StorageReady"),
             Self::NotSelected => f.write_str(
                 "its pods do not have the labels that the new selector asks for, so nobody would look after them: give \
@@ -71,12 +68,12 @@ pub(super) enum Verdict {
     Hold(Vec<FixedField>, Hold),
 }
 
-/// The verdict on a StatefulSet; `findings` are those of its claims.
+/// The verdict on a StatefulSet. That its claims grow holds nothing: they ask for more whether it is there or not, and one
+/// that never gets its size would keep every other change from its pods for ever.
 pub(super) fn decide(
     cluster: &ValidatedCluster,
     planned: &StatefulSet,
     observed: Option<&ObservedStatefulSet>,
-    findings: &[ClaimFinding],
 ) -> Verdict {
     let Some(observed) = observed else { return Verdict::Apply };
     let fields = observed.fixed.changed_in(planned);
@@ -111,9 +108,6 @@ pub(super) fn decide(
     if !unbound.is_empty() {
         return Verdict::Hold(fields, Hold::NotBound(unbound));
     }
-    if findings.iter().any(|finding| finding.state.is_growing()) {
-        return Verdict::Hold(fields, Hold::Growing);
-    }
     Verdict::Recreate(Recreation { stateful_set: name, uid: observed.uid.clone(), fields, claims })
 }
 
@@ -125,13 +119,8 @@ fn is_claim(claim: &str, template: &str, set: &str) -> bool {
 
 /// The pods of a StatefulSet that belong to nobody.
 fn left_pods(cluster: &ValidatedCluster, set: NodeSet) -> impl Iterator<Item = &ObservedPod> {
-    let prefix = format!("{}-", cluster.key.stateful_set(set));
-    let is_of_set = move |pod: &str| {
-        let ordinal = pod.strip_prefix(&prefix);
-        ordinal.is_some_and(|ordinal| ordinal.parse::<usize>().is_ok())
-    };
-    let pods = cluster.found.pods.iter();
-    pods.filter(move |(pod, found)| found.orphaned && is_of_set(pod)).map(|(_, found)| found)
+    let pods = cluster.found.pods_of(&cluster.key.stateful_set(set)).map(|(_, found)| found);
+    pods.filter(|found| found.orphaned)
 }
 
 /// Whether the pods that a StatefulSet left behind were taken over from another operator, so that a template with our

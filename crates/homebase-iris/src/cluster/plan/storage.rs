@@ -45,6 +45,7 @@ pub struct Storage {
 /// A claim that is not as it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ClaimFinding {
+    pub(crate) stateful_set: String,
     pub(crate) claim: String,
     pub(crate) state: ClaimState,
 }
@@ -76,6 +77,11 @@ impl ClaimState {
     /// Whether the volume is still to become larger by itself.
     pub(crate) const fn is_growing(&self) -> bool {
         matches!(self, Self::Growing { .. } | Self::Behind { .. })
+    }
+
+    /// Whether it stays so until a person does something.
+    pub(crate) const fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Larger { .. } | Self::Refused(_) | Self::Lost | Self::Deleting)
     }
 
     /// The words for people, without the name of the claim.
@@ -146,16 +152,15 @@ pub(super) fn inspect(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> 
     let templates = build_claims(node).unwrap_or_default();
     let mut found = SetStorage { wanted: !templates.is_empty(), ..SetStorage::default() };
     let name = cluster.key.stateful_set(set);
-    let observed = cluster.found.stateful_sets.get(&name);
-    let replicas = cluster.replicas(set.component).or(observed.map(|observed| observed.replicas));
-    let pods = usize::try_from(replicas.unwrap_or(1)).unwrap_or_default();
+    let replicas = cluster.replicas(set.component).unwrap_or_else(|| cluster.found_replicas(set));
+    let pods = usize::try_from(replicas).unwrap_or_default();
     let Some(claims) = cluster.found.claims.known() else { return found };
     found.claims = pods * templates.len();
     for ordinal in (0..pods).rev() {
         for template in &templates {
             let claim = claim_of(claim_name(template), &name, ordinal);
             let Some(state) = judge(template, claims.get(&claim)) else { continue };
-            found.findings.push(ClaimFinding { claim, state });
+            found.findings.push(ClaimFinding { stateful_set: name.clone(), claim, state });
         }
     }
     found.growth = begin_next(&mut found.findings, claims);

@@ -8,8 +8,7 @@ use crate::cluster::plan::recreation::Recreation;
 use crate::cluster::plan::storage::{ClaimFinding, ClaimState, Storage};
 use crate::draft::Draft;
 
-/// As many claims as are named with what is wrong with them; the rest is counted, so that the text stays short and does
-/// not change with each of hundreds.
+/// As many claims as are named with what is wrong with them; the rest is counted, so that the text stays short.
 const MAX_NAMED: usize = 3;
 
 /// The condition `StorageReady`. Of several reasons the one that needs a person counts.
@@ -25,7 +24,7 @@ pub(super) fn set_storage(draft: &mut Draft, storage: &Storage) {
     findings.sort_by_key(|finding| rank(&finding.state));
     match findings.first() {
         None => draft.set(True, StorageReady::AllBound, "every claim is bound and has its size"),
-        Some(first) => draft.set(False, reason(&first.state), describe(&findings, storage.claims)),
+        Some(first) => draft.set(False, reason(&first.state), describe(first, &findings, storage.claims)),
     }
 }
 
@@ -77,10 +76,18 @@ fn rank(state: &ClaimState) -> u8 {
     }
 }
 
-fn describe(findings: &[&ClaimFinding], claims: usize) -> String {
-    let named = findings.iter().take(MAX_NAMED);
-    let named: Vec<_> =
-        named.map(|ClaimFinding { claim, state }| format!("{claim} {}", state.words())).collect();
-    let count = findings.len();
+/// Claims that need a person, with their number; else the first of those that come right by themselves. Nothing is said
+/// of how many of them are left: there may be hundreds, and the status would be written for each.
+fn describe(first: &ClaimFinding, findings: &[&ClaimFinding], claims: usize) -> String {
+    let words = |found: &ClaimFinding| format!("{} {}", found.claim, found.state.words());
+    if !first.state.needs_a_person() {
+        return format!("StatefulSet {}: {}", first.stateful_set, words(first));
+    }
+    let for_people = || findings.iter().filter(|found| found.state.needs_a_person());
+    let named: Vec<_> = for_people().take(MAX_NAMED).map(|found| words(found)).collect();
+    let count = for_people().count();
     format!("{count} of {claims} claims are not as they should be: {}", named.join("; "))
 }
+
+#[cfg(test)]
+mod tests;

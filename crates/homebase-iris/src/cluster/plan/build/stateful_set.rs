@@ -66,7 +66,8 @@ pub(crate) fn build_stateful_set(
     annotations.insert(PLAN_HASH.to_owned(), hash);
     if let Some(spec) = &mut stateful_set.spec {
         annotations.insert(FIXED_HASH.to_owned(), fixed_hash(spec));
-        spec.replicas = cluster.replicas(set.component);
+        // Without a number the apiserver would make it one, and end all other pods of a set that is made anew.
+        spec.replicas = cluster.replicas(set.component).or_else(|| cluster.left_replicas(set));
     }
     // After the hash as well: who restarts the pods is no update of them.
     if is_driven(cluster, set, node) {

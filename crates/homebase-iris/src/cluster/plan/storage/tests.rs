@@ -68,7 +68,11 @@ fn a_claim_that_is_on_its_way_out_or_unbound_is_not_asked_for_more() {
 
 #[test]
 fn the_next_one_grows_when_none_is_on_its_way() {
-    let finding = |claim: &str, state| ClaimFinding { claim: claim.to_owned(), state };
+    let finding = |claim: &str, state| ClaimFinding {
+        stateful_set: "iris-data".to_owned(),
+        claim: claim.to_owned(),
+        state,
+    };
     let behind = || ClaimState::Behind { to: size("2Gi") };
     let claims = BTreeMap::from(["a", "b"].map(|name| (name.to_owned(), bound("1Gi", "1Gi"))));
     for (first, begins) in [
