@@ -22,7 +22,8 @@ use super::super::fleet::{Home, list_all, secret_name};
 use super::super::grant::revoke;
 use super::super::output::tell;
 use super::hub;
-use super::resource::Applied;
+use super::resource::{Objects, Sent};
+use super::subject::Subject;
 
 /// The annotation by which KWOK's own tools mark nodes that it plays.
 const KWOK_ANNOTATION: &str = "kwok.x-k8s.io/node";
@@ -33,7 +34,7 @@ const GONE: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Made {
     nodes: Vec<String>,
-    pub(super) objects: Vec<Applied>,
+    pub(super) objects: Objects,
 }
 
 /// How nodes are played.
@@ -44,8 +45,8 @@ pub(super) struct Player<'a> {
     pub(super) watchdog: &'a Arc<Watchdog>,
 }
 
-/// Refuses a cluster that is in use.
-pub(super) async fn check(client: &Client, is_allowed: bool) -> anyhow::Result<()> {
+/// Refuses a cluster that is in use, and whatever is allowed one that has the resource itself.
+pub(super) async fn check(client: &Client, subject: &Subject, is_allowed: bool) -> anyhow::Result<()> {
     let nodes = nodes(client).await?;
     let real: Vec<String> =
         nodes.iter().filter(|node| !is_played(node)).map(kube::ResourceExt::name_any).collect();
@@ -59,6 +60,12 @@ pub(super) async fn check(client: &Client, is_allowed: bool) -> anyhow::Result<(
             Err(error) if categorize(&error) == Category::NotFound => Vec::new(),
             Err(error) => bail!("list IrisClusters: {}", words(&error)),
         };
+    let rehearsed = format!("{}/{}", subject.namespace, subject.name);
+    if clusters.contains(&rehearsed) {
+        bail!(
+            "IrisCluster {rehearsed} is there already: a rehearsal would take it over, and away in the end"
+        );
+    }
     let mut why = Vec::new();
     if !real.is_empty() {
         why.push(format!("it has nodes that KWOK does not play: {}", some(&real)));
@@ -136,8 +143,8 @@ pub(super) async fn make_nodes(
 /// Deletes what was made, the resource first and while the hub still works.
 pub(super) async fn clean(client: &Client, made: &Made, account: Option<&Account>) -> anyhow::Result<()> {
     let mut faults = Vec::new();
-    for object in made.objects.iter().rev() {
-        if let Err(error) = delete(&object.api, &object.name, Some(object.uid.clone())).await {
+    for object in made.objects.sent.iter().rev() {
+        if let Err(error) = delete_sent(object, &made.objects.manager).await {
             faults.push(format!(
                 "delete {} {}/{}: {}",
                 object.kind,
@@ -147,7 +154,7 @@ pub(super) async fn clean(client: &Client, made: &Made, account: Option<&Account
             ));
         }
     }
-    if let Some(resource) = made.objects.iter().find(|object| object.kind == "IrisCluster") {
+    if let Some(resource) = made.objects.sent.iter().find(|object| object.kind == "IrisCluster") {
         // A garbage collector learns of a kind that was installed a moment ago within half a minute.
         tell("waiting for the pods to go");
         let pods: Api<Pod> = Api::namespaced(client.clone(), &resource.namespace);
@@ -178,6 +185,28 @@ pub(super) async fn clean(client: &Client, made: &Made, account: Option<&Account
     }
     tell("CRDs, namespaces and volume claims stay: Homebase deletes none of them");
     if faults.is_empty() { Ok(()) } else { bail!("{}", faults.join("; ")) }
+}
+
+/// Deletes an object of the rehearsal, and none that somebody else has made under its name.
+async fn delete_sent(sent: &Sent, manager: &str) -> Result<(), kube::Error> {
+    let uid = match &sent.uid {
+        Some(uid) => Some(uid.clone()),
+        None => sent
+            .api
+            .get_metadata_opt(&sent.name)
+            .await?
+            .filter(|found| is_by(found, manager))
+            .and_then(|found| found.uid()),
+    };
+    match uid {
+        Some(uid) => delete(&sent.api, &sent.name, Some(uid)).await,
+        None => Ok(()),
+    }
+}
+
+/// Whether a field manager has written an object.
+fn is_by<K: kube::Resource>(object: &K, manager: &str) -> bool {
+    object.managed_fields().iter().any(|entry| entry.manager.as_deref() == Some(manager))
 }
 
 /// Deletes an object, and only the one with this UID if there is one. One that is gone is no fault.

@@ -16,7 +16,7 @@ use super::super::fleet::{Home, secret_name};
 use super::super::grant::{FIELD_MANAGER, grant, request_token};
 use super::super::values::Lifetime;
 use super::super::wait::{Goal, wait};
-use super::resource::apply_namespace;
+use super::resource::create_namespace;
 
 /// Where the account and the registration of a rehearsal are.
 pub(super) const NAMESPACE: &str = "homebase-simulate";
@@ -40,7 +40,7 @@ pub(super) fn id() -> anyhow::Result<ClusterId> {
 /// Makes the account and the registration; returns the resourceVersion of the latter.
 pub(super) async fn register(client: &Client, config: &Config, account: &Account) -> anyhow::Result<String> {
     let id = id()?;
-    apply_namespace(client, NAMESPACE).await?;
+    create_namespace(client, NAMESPACE).await?;
     grant(client, account).await?;
     let lifetime: Lifetime = TOKEN_LIFETIME.parse().context("read a duration")?;
     let token = request_token(client, account, lifetime).await?;

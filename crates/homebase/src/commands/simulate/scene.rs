@@ -35,7 +35,7 @@ pub(super) struct Scene {
     kubeconfig: PathBuf,
     client: Option<Client>,
     account: Option<Account>,
-    /// What was made on a cluster that is not ours.
+    /// What was made; on a cluster that is not ours it is deleted.
     made: Option<Made>,
 }
 
@@ -77,7 +77,7 @@ impl Scene {
                 self.kubeconfig.clone_from(kubeconfig);
                 let client = self.connect().await?;
                 self.client = Some(client.clone());
-                given::check(&client, arguments.on_a_cluster_in_use).await?;
+                given::check(&client, subject, arguments.on_a_cluster_in_use).await?;
                 let made = self.made.insert(Made::default());
                 let missing = given::zones_without_nodes(&client, &subject.zones).await?;
                 if !missing.is_empty() {
@@ -120,16 +120,21 @@ impl Scene {
         })
     }
 
-    /// Applies the resource with its companions.
+    /// Makes the resource with its companions. A companion that is there is used as it is.
     pub(super) async fn apply(&mut self, subject: &Subject) -> anyhow::Result<()> {
         let client = self.client()?.clone();
         tell(&format!("applying {}/{}", subject.namespace, subject.name));
-        resource::apply_namespace(&client, &subject.namespace).await?;
-        for object in subject.companions.iter().chain([&subject.resource]) {
-            let applied = resource::apply(&client, object).await?;
-            if let Some(made) = &mut self.made {
-                made.objects.push(applied);
+        resource::create_namespace(&client, &subject.namespace).await?;
+        let objects = &mut self.made.get_or_insert_default().objects;
+        for companion in &subject.companions {
+            if !objects.create(&client, companion).await? {
+                let (kind, name) = (companion["kind"].as_str(), companion["metadata"]["name"].as_str());
+                let (kind, name) = (kind.unwrap_or_default(), name.unwrap_or_default());
+                tell(&format!("note: {kind} {name} is there already: it is used as it is, and stays"));
             }
+        }
+        if !objects.create(&client, &subject.resource).await? {
+            bail!("IrisCluster {}/{} is there already: it stays as it is", subject.namespace, subject.name);
         }
         Ok(())
     }
@@ -152,8 +157,9 @@ impl Scene {
     pub(super) async fn clean(self) -> anyhow::Result<()> {
         /// For all of it: pods that are played end at once.
         const BOUND: Duration = Duration::from_secs(120);
+        let is_ours = self.plane.is_some();
         let cleaned = match (self.made.as_ref(), self.client.as_ref()) {
-            (Some(made), Some(client)) => {
+            (Some(made), Some(client)) if !is_ours => {
                 let cleaning = given::clean(client, made, self.account.as_ref());
                 let cleaned = tokio::time::timeout(BOUND, Box::pin(cleaning)).await;
                 cleaned.unwrap_or_else(|_| bail!("not done within {} s", BOUND.as_secs()))
