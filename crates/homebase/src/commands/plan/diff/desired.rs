@@ -47,7 +47,7 @@ pub(super) async fn of_cluster(
     let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
     let there = fetch_cluster(client, &namespace, &name).await?;
     let uid = there.as_ref().and_then(kube::ResourceExt::uid);
-    resource.metadata.uid.clone_from(&uid);
+    stand_for(&mut resource, there);
     let of_cluster = ListParams::default().labels(&selector(&name));
     let sets: Vec<StatefulSet> = list(client, &namespace, &of_cluster).await?;
     let services: Vec<Service> = list(client, &namespace, &of_cluster).await?;
@@ -85,6 +85,13 @@ pub(super) async fn of_cluster(
             before,
         });
     Ok((desired, surplus.collect()))
+}
+
+/// What the hub would find once the resource was applied: the UID and the status of what is there. By the status a plan
+/// knows, for one, which member of a mirror was the primary last.
+fn stand_for(resource: &mut IrisCluster, there: Option<IrisCluster>) {
+    let (uid, status) = there.map(|there| (there.metadata.uid, there.status)).unwrap_or_default();
+    (resource.metadata.uid, resource.status) = (uid, status);
 }
 
 /// The ConfigMap among the manifests, which would be applied too; else the one on the cluster.
@@ -166,4 +173,31 @@ fn add_owned<K: Resource + serde::Serialize>(
         all.push((child, value(object)?));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    //! What of an object that is there a plan depends on.
+
+    use homebase_api::IrisCluster;
+    use serde_json::json;
+
+    use super::stand_for;
+
+    #[test]
+    fn the_status_is_that_of_what_is_there() {
+        let of = |uid: &str, shard: i32| -> IrisCluster {
+            serde_json::from_value(json!({"apiVersion": "intersystems.com/v1alpha1", "kind": "IrisCluster",
+                "metadata": {"name": "a", "namespace": "b", "uid": uid}, "spec": {"topology": {"data": {"image": "i"}}},
+                "status": {"mirrors": [{"shard": shard, "primary": "a-data-0-1"}]}}))
+            .unwrap()
+        };
+        // As `kubectl get -o yaml` has written it some time ago, from another cluster perhaps.
+        let mut resource = of("old", 7);
+        stand_for(&mut resource, Some(of("new", 0)));
+        assert_eq!(resource.metadata.uid.as_deref(), Some("new"));
+        assert_eq!(resource.status.as_ref().unwrap().mirrors[0].shard, 0);
+        stand_for(&mut resource, None);
+        assert_eq!((resource.metadata.uid, resource.status), (None, None));
+    }
 }
