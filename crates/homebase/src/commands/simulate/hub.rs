@@ -57,7 +57,10 @@ pub(super) fn start(kubeconfig: &Path, files: &Path, watchdog: &Arc<Watchdog>) -
     for word in ["--namespace", NAMESPACE, "--http-address", "127.0.0.1:0", "--instance", NAME] {
         arguments.push(word.into());
     }
-    arguments.push("--allow-loopback-destinations".into());
+    // The addresses of pods that are played lead nowhere, or to somebody else: their mirrors are not asked.
+    for word in ["--allow-loopback-destinations", "--mirror-interval", "0"] {
+        arguments.push(word.into());
+    }
     let program = Program {
         name: "homebase",
         path,
