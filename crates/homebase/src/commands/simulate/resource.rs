@@ -34,7 +34,7 @@ impl Default for Objects {
 }
 
 impl Objects {
-    /// Makes an object with a namespace; false when there is one of its name, which stays as it is.
+    /// Makes an object, in its namespace if it has one; false when there is one of its name, which stays as it is.
     pub(super) async fn create(&mut self, client: &Client, object: &Value) -> anyhow::Result<bool> {
         let text =
             |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -42,8 +42,12 @@ impl Objects {
         let api_version = text("/apiVersion");
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &resource);
-        let place = format!("create {kind} {namespace}/{name}");
+        let (api, place): (Api<DynamicObject>, _) = if namespace.is_empty() {
+            (Api::all_with(client.clone(), &resource), format!("create {kind} {name}"))
+        } else {
+            let place = format!("create {kind} {namespace}/{name}");
+            (Api::namespaced_with(client.clone(), &namespace, &resource), place)
+        };
         let object: DynamicObject = serde_json::from_value(object.clone()).with_context(|| place.clone())?;
         let params = PostParams { field_manager: Some(self.manager.clone()), ..PostParams::default() };
         // Before it is sent: we may be interrupted when it is made and nobody has told us yet.
