@@ -2,7 +2,7 @@
 //! reads and writes nothing.
 
 use anyhow::{Context as _, bail};
-use homebase_api::{Iris, IrisCluster};
+use homebase_api::{Iris, IrisCluster, labels};
 use homebase_iris::cluster::{self, ChildKind, ConfigSource, Dereferenced, ObservedChild, PreviewObject};
 use homebase_iris::iris::{self, Observed, ObservedDeployment};
 use homebase_kube::{Category, categorize};
@@ -120,7 +120,8 @@ pub(super) async fn of_iris(
     resource.metadata.uid.clone_from(&uid);
     let deployments: Vec<Deployment> = list(client, &namespace, &ListParams::default()).await?;
     let uid = uid.unwrap_or_default();
-    let owned: Vec<&Deployment> = deployments.iter().filter(|one| is_owned(*one, &uid)).collect();
+    let owned: Vec<&Deployment> =
+        deployments.iter().filter(|one| is_owned(*one, &uid) && is_ours(*one)).collect();
     let found = Observed {
         deployments: owned.iter().map(|one| (one.name_any(), ObservedDeployment::from(*one))).collect(),
     };
@@ -162,13 +163,18 @@ fn is_owned<K: Resource>(object: &K, uid: &str) -> bool {
     !is_going && object.owner_references().iter().any(|owner| owner.uid == uid)
 }
 
+/// Whether a hub made an object or has taken it over: it removes nothing else.
+fn is_ours<K: Resource>(object: &K) -> bool {
+    object.labels().get(labels::MANAGED_BY).map(String::as_str) == Some(labels::MANAGED_BY_HOMEBASE)
+}
+
 fn add_owned<K: Resource + serde::Serialize>(
     all: &mut Vec<(ObservedChild, Value)>,
     kind: ChildKind,
     objects: &[K],
     uid: &str,
 ) -> anyhow::Result<()> {
-    for object in objects.iter().filter(|object| is_owned(*object, uid)) {
+    for object in objects.iter().filter(|object| is_owned(*object, uid) && is_ours(*object)) {
         let child = ObservedChild { kind, name: object.name_any(), uid: object.uid().unwrap_or_default() };
         all.push((child, value(object)?));
     }
@@ -180,9 +186,27 @@ mod tests {
     //! What of an object that is there a plan depends on.
 
     use homebase_api::IrisCluster;
+    use homebase_iris::cluster::ChildKind;
+    use k8s_openapi::api::core::v1::Service;
     use serde_json::json;
 
-    use super::stand_for;
+    use super::{add_owned, stand_for};
+
+    #[test]
+    fn only_what_is_owned_and_made_by_a_hub_would_be_removed() {
+        let of = |uid: &str, by: &str| -> Service {
+            serde_json::from_value(
+                json!({"metadata": {"name": "s", "labels": {"app.kubernetes.io/managed-by": by},
+                "ownerReferences": [{"apiVersion": "a/v1", "kind": "k", "name": "n", "uid": uid}]}}),
+            )
+            .unwrap()
+        };
+        let objects = [of("u", "homebase"), of("u", "iko"), of("other", "homebase")];
+        let mut found = Vec::new();
+        add_owned(&mut found, ChildKind::Service, &objects, "u").unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].1["metadata"]["labels"]["app.kubernetes.io/managed-by"], "homebase");
+    }
 
     #[test]
     fn the_status_is_that_of_what_is_there() {
