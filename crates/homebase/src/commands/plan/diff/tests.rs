@@ -55,5 +55,5 @@ fn what_is_new_what_goes_and_what_must_be_made_anew_is_told() {
     let all = Differences { differences: vec![created, anew, removed], notes: Vec::new() };
     let table = all.table().render(false);
     let actions: Vec<_> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(actions, ["ACTION", "create", "re-create", "remove"]);
+    assert_eq!(actions, ["ACTION", "create", "recreate", "remove"]);
 }
