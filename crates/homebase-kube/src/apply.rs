@@ -115,16 +115,21 @@ impl WriteError {
     /// Whether the object cannot become what it should be, because a field of it cannot change. Of a StatefulSet an
     /// apiserver says so in these words only: they are in its validation since there are StatefulSets.
     pub fn is_immutable(&self) -> bool {
-        const WORDS: [&str; 2] = ["updates to statefulset spec", "field is immutable"];
         let Self::ApplyObject { source, .. } = self else { return false };
-        let kube::Error::Api(status) = &**source else { return false };
-        status.code == 422 && WORDS.iter().any(|words| status.message.contains(words))
+        is_immutable(source)
     }
 
     /// When another try makes sense.
     pub fn retry(&self) -> Retry {
         self.category().retry()
     }
+}
+
+/// [`WriteError::is_immutable`] of an apiserver's own answer to an apply.
+pub fn is_immutable(error: &kube::Error) -> bool {
+    const WORDS: [&str; 2] = ["updates to statefulset spec", "field is immutable"];
+    let kube::Error::Api(status) = error else { return false };
+    status.code == 422 && WORDS.iter().any(|words| status.message.contains(words))
 }
 
 /// What this crate can write: a namespaced object with a static type.

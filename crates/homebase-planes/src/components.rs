@@ -179,7 +179,7 @@ fn kwok(kubeconfig: &Path, layout: &Layout) -> Arguments {
     topics.fold(arguments, |arguments, path| arguments.path("--config", &path))
 }
 
-/// A KWOK that plays the nodes of [`create_nodes`](crate::create_nodes), and no others, on a cluster that was not
+/// A KWOK that plays the nodes of [`played_node`](crate::played_node), and no others, on a cluster that was not
 /// started here. A cluster must have one KWOK only.
 ///
 /// # Errors

@@ -243,13 +243,13 @@ impl Builder {
 
     async fn populate(&self, plane: &mut ControlPlane) -> Result<()> {
         let client = plane.client().await?;
-        nodes::create_nodes(&client, &self.zones, self.nodes_per_zone).await?;
+        let names = nodes::create_nodes(&client, &self.zones, self.nodes_per_zone).await?;
         nodes::create_storage_classes(&client, &self.storage_classes).await?;
         let kwok = self.controllers.contains(&Component::Kwok);
         let controller_manager = plane.settings().controller_manager;
         let ready = async {
             if kwok {
-                nodes::wait_ready(&client, self.zones.len() * self.nodes_per_zone).await?;
+                nodes::wait_ready(&client, &names).await?;
             }
             if controller_manager {
                 nodes::wait_default_service_account(&client).await?;

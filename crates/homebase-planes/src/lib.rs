@@ -2,7 +2,8 @@
 //! It knows nothing of Homebase.
 //!
 //! Edge: it starts processes, writes files below the directory of a plane, looks at clocks, and asks the apiservers
-//! that it has started. It must not touch a process or a cluster that it did not start.
+//! that it has started, and whether nodes are ready also those whose client it is handed. It must not touch a process
+//! that it did not start, nor write to a cluster that it did not.
 
 mod access;
 mod audit;
@@ -31,7 +32,7 @@ pub use error::{Error, Result};
 pub use eventually::eventually;
 pub use layout::{Layout, write_private};
 pub use nodes::{
-    GROW_ANNOTATION, KWOK_LABEL, PODS_PER_NODE, STORAGE_CLASS, ZONE_LABEL, create_nodes, wait_ready,
+    GROW_ANNOTATION, KWOK_LABEL, PODS_PER_NODE, STORAGE_CLASS, ZONE_LABEL, played_node, wait_ready,
 };
 pub use pki::{Authority, Identity};
 pub use plane::{ControlPlane, POLL_INTERVAL};

@@ -1,10 +1,12 @@
 //! What a plane holds before its first test: KWOK nodes by zone and a storage
 //! class. It must write through the API only.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use k8s_openapi::api::storage::v1::StorageClass;
+use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, PostParams};
 use serde_json::json;
 
@@ -36,10 +38,7 @@ pub(crate) fn node_name(zone: &str, index: usize) -> String {
 }
 
 /// Creates nodes as KWOK takes them over, and returns their names.
-///
-/// # Errors
-/// If the apiserver refuses one, also because there is one of its name.
-pub async fn create_nodes(
+pub(crate) async fn create_nodes(
     client: &kube::Client,
     zones: &[String],
     nodes_per_zone: usize,
@@ -48,8 +47,8 @@ pub async fn create_nodes(
     let mut names = Vec::new();
     for zone in zones {
         for index in 0..nodes_per_zone {
-            let name = node_name(zone, index);
-            let node = node(&name, zone)?;
+            let node = played_node(zone, index)?;
+            let name = node.name_any();
             let action = format!("create the node {name}");
             nodes.create(&PostParams::default(), &node).await.map_err(Error::request(action))?;
             names.push(name);
@@ -79,16 +78,16 @@ pub(crate) async fn create_storage_classes(client: &kube::Client, others: &[Stri
     Ok(())
 }
 
-/// Waits until pods can be placed on as many nodes.
+/// Waits until pods can be placed on the nodes of these names, whatever other nodes there are.
 ///
 /// # Errors
 /// If that is not so in time.
-pub async fn wait_ready(client: &kube::Client, expected: usize) -> Result<()> {
+pub async fn wait_ready(client: &kube::Client, names: &[String]) -> Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
     eventually("every KWOK node is Ready and free of taints", NODES_READY, || async {
         let list = nodes.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
-        let usable = list.items.iter().filter(|node| is_usable(node)).count();
-        if usable == expected { Ok(()) } else { Err(format!("{usable} of {expected} nodes")) }
+        let missing = missing(names, &list.items);
+        if missing.is_empty() { Ok(()) } else { Err(format!("not yet: {}", missing.join(", "))) }
     })
     .await
 }
@@ -102,6 +101,13 @@ pub(crate) async fn wait_default_service_account(client: &kube::Client) -> Resul
     .await
 }
 
+/// The names that no node has on which pods can be placed.
+fn missing<'a>(names: &'a [String], nodes: &[Node]) -> Vec<&'a str> {
+    let usable: BTreeSet<String> =
+        nodes.iter().filter(|node| is_usable(node)).map(kube::ResourceExt::name_any).collect();
+    names.iter().filter(|name| !usable.contains(*name)).map(String::as_str).collect()
+}
+
 fn is_usable(node: &Node) -> bool {
     let ready =
         node.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some_and(|conditions| {
@@ -112,7 +118,12 @@ fn is_usable(node: &Node) -> bool {
     ready && !tainted
 }
 
-fn node(name: &str, zone: &str) -> Result<Node> {
+/// A node of a zone as KWOK takes it over.
+///
+/// # Errors
+/// Never, as long as its text is that of a node.
+pub fn played_node(zone: &str, index: usize) -> Result<Node> {
+    let name = node_name(zone, index);
     let capacity =
         json!({"cpu": CPUS_PER_NODE, "memory": MEMORY_PER_NODE, "pods": PODS_PER_NODE.to_string()});
     from_json(json!({
@@ -133,4 +144,26 @@ fn node(name: &str, zone: &str) -> Result<Node> {
 fn from_json<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T> {
     serde_json::from_value(value)
         .map_err(|source| Error::Parse { path: "an object of a plane".into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    //! Which nodes are waited for.
+
+    use serde_json::json;
+
+    use super::{missing, played_node};
+
+    #[test]
+    fn nodes_are_waited_for_by_name_beside_others() {
+        let mut ready = played_node("Boston_1", 0).unwrap();
+        ready.status.as_mut().unwrap().conditions =
+            serde_json::from_value(json!([{"type": "Ready", "status": "True"}])).unwrap();
+        let mut other = ready.clone();
+        other.metadata.name = Some("a-real-one".to_owned());
+        let names = ["boston-1-0".to_owned(), "boston-1-1".to_owned()];
+        assert_eq!(missing(&names[..1], &[other.clone(), ready.clone()]), Vec::<&str>::new());
+        assert_eq!(missing(&names, &[other.clone(), ready.clone()]), ["boston-1-1"]);
+        assert_eq!(missing(&names[..1], &[other, played_node("Boston_1", 0).unwrap()]), ["boston-1-0"]);
+    }
 }

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::{env, fs, thread};
 
+use homebase_planes::Watchdog;
+
 use crate::{Error, Result};
 
 /// The largest head of a request; those of apiservers have some hundred bytes.
@@ -58,12 +60,36 @@ impl Shared {
     }
 }
 
-/// The network of the pods of one control plane. A pod of which nothing is said is gone. It lives as long as the process:
-/// its threads wait for connections and do nothing else.
+/// Where the socket is. It goes with its owner, also when that is the whole process.
+struct Directory {
+    path: PathBuf,
+    _watchdog: Watchdog,
+}
+
+impl Directory {
+    fn create() -> Result<Self> {
+        // Not in the target directory: the path of a socket has 107 bytes at most.
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("homebase-pods-{}-{n}", process::id()));
+        fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+        Ok(Self { _watchdog: Watchdog::start(Some(&path))?, path })
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // It lies where the system tidies up by itself.
+        drop(fs::remove_dir_all(&self.path));
+    }
+}
+
+/// The network of the pods of one control plane. A pod of which nothing is said is gone. Its threads live as long as the
+/// process: they wait for connections and do nothing else.
 #[derive(Clone)]
 pub struct PodNetwork {
     socket: PathBuf,
     shared: Arc<Shared>,
+    _directory: Arc<Directory>,
 }
 
 impl std::fmt::Debug for PodNetwork {
@@ -78,12 +104,10 @@ impl PodNetwork {
     /// # Errors
     /// If the socket cannot be made.
     pub fn start() -> Result<Self> {
-        // Not in the target directory: the path of a socket has 107 bytes at most.
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let socket = env::temp_dir().join(format!("homebase-pods-{}-{n}.sock", process::id()));
-        drop(fs::remove_file(&socket));
+        let directory = Directory::create()?;
+        let socket = directory.path.join("proxy.sock");
         let listener = UnixListener::bind(&socket).map_err(Error::io("listen on", &socket))?;
-        let network = Self { socket, shared: Arc::default() };
+        let network = Self { socket, shared: Arc::default(), _directory: Arc::new(directory) };
         let shared = network.shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -169,9 +193,19 @@ fn pod_of(head: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    //! The pod is found in what an apiserver sends.
+    //! The pod is found in what an apiserver sends, and no file stays.
 
-    use super::pod_of;
+    use super::{PodNetwork, pod_of};
+
+    #[test]
+    fn the_socket_goes_with_the_last_of_its_owners() {
+        let network = PodNetwork::start().unwrap();
+        let (directory, other) = (network.socket().parent().unwrap().to_owned(), network.clone());
+        drop(network);
+        assert!(other.socket().exists());
+        drop(other);
+        assert!(!directory.exists());
+    }
 
     #[test]
     fn the_pod_of_a_request() {

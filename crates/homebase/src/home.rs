@@ -40,7 +40,7 @@ pub(crate) struct HubIdentity {
 }
 
 impl HubIdentity {
-    fn new(home: &ClusterUid, namespace: &str) -> Self {
+    pub(crate) fn new(home: &ClusterUid, namespace: &str) -> Self {
         // Two hubs in two namespaces of one home cluster are two hubs.
         let hub_id = format!("{home}/{namespace}");
         let mark = homebase_core::Fingerprint::of_bytes(&hub_id).to_string();

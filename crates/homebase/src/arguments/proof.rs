@@ -107,8 +107,8 @@ pub(crate) struct SimulateArguments {
     #[arg(long, requires = "kubeconfig")]
     pub(crate) on_a_cluster_in_use: bool,
 
-    /// Directory with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok. Without it:
-    /// `KUBEBUILDER_ASSETS`, then target/tools below this directory.
+    /// Directory with etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and kwok. Without
+    /// it: `KUBEBUILDER_ASSETS`, then target/tools below this directory.
     #[arg(long, value_name = "DIR")]
     pub(crate) assets: Option<PathBuf>,
 

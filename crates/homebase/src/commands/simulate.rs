@@ -15,6 +15,7 @@ use super::output::tell;
 use super::values::AttestTarget;
 use crate::arguments::SimulateArguments;
 
+mod clean;
 mod directory;
 mod given;
 mod hub;

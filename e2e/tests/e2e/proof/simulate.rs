@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use homebase_api::{IrisCluster, WorkCluster};
 use homebase_testkit::{ControlPlane, eventually, target_dir, workspace_root};
-use k8s_openapi::api::core::v1::{Node, Pod, Secret, ServiceAccount};
-use kube::api::{Api, ListParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, ServiceAccount};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::core::GroupVersionKind;
+use kube::{Client, ResourceExt as _};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -119,9 +125,9 @@ async fn read_until(child: &mut Child, beginning: &str) {
     tokio::time::timeout(BOUND, reading).await.expect("it says so in time");
 }
 
-async fn signal(child: &Child, name: &str) {
-    let id = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-s", name, &id]).status().await.unwrap().success());
+fn signal(child: &Child, signal: Signal) {
+    let id = i32::try_from(child.id().unwrap()).unwrap();
+    kill(Pid::from_raw(id), signal).unwrap();
 }
 
 #[tokio::test]
@@ -139,7 +145,7 @@ async fn a_rehearsal_ends_with_a_verdict_and_leaves_nothing() {
     // A zone that is in no spec of the nodes: no pod can be placed, and the verdict says why.
     let selector = "compute: {podTemplate: {spec: {nodeSelector: {no/such: label}}}, ";
     let file = place.file("stuck.yaml", &CLUSTER.replace("compute: {", selector));
-    let (code, out, err) = place.run(&file, &["--wait", "20s"]).await;
+    let (code, out, err) = place.run(&file, &["--wait", "45s"]).await;
     assert_eq!(code, 1, "{out}{err}");
     assert!(out.contains("FAIL   pod counts match topology") && out.contains("Pending: 0/6 nodes"), "{out}");
     place.assert_clean().await;
@@ -154,10 +160,10 @@ async fn a_rehearsal_ends_with_a_verdict_and_leaves_nothing() {
 async fn one_that_is_interrupted_leaves_nothing() {
     let place = Place::new("interrupted");
     let file = place.file("iris.yaml", CLUSTER);
-    for (said, name) in [("starting a control plane", "TERM"), ("applying", "INT")] {
+    for (said, sent) in [("starting a control plane", Signal::SIGTERM), ("applying", Signal::SIGINT)] {
         let mut child = place.command(&file, &[]).spawn().unwrap();
         read_until(&mut child, said).await;
-        signal(&child, name).await;
+        signal(&child, sent);
         let ended = tokio::time::timeout(GONE, child.wait()).await.expect("it ends").unwrap();
         assert_eq!(ended.code(), Some(2));
         place.assert_clean().await;
@@ -165,7 +171,7 @@ async fn one_that_is_interrupted_leaves_nothing() {
     let mut kept = place.command(&file, &["--keep"]).spawn().unwrap();
     read_until(&mut kept, "Ctrl-C ends it").await;
     assert!(!processes_with(&place.tmp()).is_empty());
-    signal(&kept, "INT").await;
+    signal(&kept, Signal::SIGINT);
     let ended = tokio::time::timeout(GONE, kept.wait()).await.expect("it ends").unwrap();
     // The verdict was there before.
     assert_eq!(ended.code(), Some(0));
@@ -191,18 +197,31 @@ async fn a_scratch_cluster_of_ones_own_is_as_before() {
         .replace("  storageClassName: fast\n", "  volumes: [{name: v, emptyDir: {}}]\n")
         .replace("    data: {", &format!("    data: {{{directories}"));
     let file = place.file("iris.yaml", &text);
+    let client = scratch.client().await.unwrap();
+    // Somebody else's, and not ours to write or to delete.
+    scratch.apply("{apiVersion: v1, kind: Namespace, metadata: {name: rehearsal}}").await.unwrap();
+    scratch
+        .apply(
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: cpf, namespace: rehearsal}, data: {a: theirs}}",
+        )
+        .await
+        .unwrap();
+    let theirs: Api<ConfigMap> = Api::namespaced(client.clone(), "rehearsal");
+    let theirs_before = theirs.get("cpf").await.unwrap();
     let (code, out, err) = place.run(&file, &with).await;
     assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(theirs.get("cpf").await.unwrap(), theirs_before);
+    assert!(err.contains("ConfigMap cpf is there already"), "{err}");
     assert!(err.contains("CRDs, namespaces and volume claims stay"), "{err}");
     place.assert_clean().await;
-    let client = scratch.client().await.unwrap();
     let all = ListParams::default();
     assert!(Api::<Node>::all(client.clone()).list(&all).await.unwrap().items.is_empty());
     assert!(Api::<Pod>::all(client.clone()).list(&all).await.unwrap().items.is_empty());
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "homebase-simulate");
     assert!(accounts.get_opt("simulate").await.unwrap().is_none());
-    let secrets: Api<Secret> = Api::namespaced(client, "homebase-simulate");
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), "homebase-simulate");
     assert!(secrets.list(&all).await.unwrap().items.is_empty());
+    assert_unclaimed(&client).await;
 
     // What is in use is not touched.
     scratch
@@ -213,7 +232,12 @@ async fn a_scratch_cluster_of_ones_own_is_as_before() {
         )
         .await
         .unwrap();
-    scratch.apply("{apiVersion: v1, kind: Node, metadata: {name: real}}").await.unwrap();
+    scratch
+        .apply(
+            "{apiVersion: v1, kind: Node, metadata: {name: real}, status: {conditions: [{type: Ready, status: 'True'}]}}",
+        )
+        .await
+        .unwrap();
     let (code, _, err) = place.run(&file, &with).await;
     assert_eq!(code, 2, "{err}");
     assert!(
@@ -221,4 +245,41 @@ async fn a_scratch_cluster_of_ones_own_is_as_before() {
         "{err}"
     );
     place.assert_clean().await;
+
+    // Nor is a resource of the same name, whatever is allowed.
+    let anyway = [&with[..], &["--on-a-cluster-in-use"]].concat();
+    scratch.apply(&text).await.unwrap();
+    let (code, _, err) = place.run(&file, &anyway).await;
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("IrisCluster rehearsal/iris is there already"), "{err}");
+    place.assert_clean().await;
+
+    // Beside a real node it works, and the node stays.
+    for (namespace, name) in [("rehearsal", "iris"), ("default", "theirs")] {
+        let clusters: Api<IrisCluster> = Api::namespaced(client.clone(), namespace);
+        clusters.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    let (code, out, err) = place.run(&file, &anyway).await;
+    assert_eq!(code, 0, "{out}{err}");
+    place.assert_clean().await;
+    let nodes = Api::<Node>::all(client.clone()).list(&all).await.unwrap();
+    assert_eq!(nodes.iter().map(kube::ResourceExt::name_any).collect::<Vec<_>>(), ["real"]);
+    assert_unclaimed(&client).await;
+}
+
+/// Another hub may operate the cluster: nothing bears the mark of one that is gone.
+async fn assert_unclaimed(client: &Client) {
+    let all = ListParams::default();
+    for crd in Api::<CustomResourceDefinition>::all(client.clone()).list(&all).await.unwrap() {
+        assert_eq!(crd.annotations().get("homebase.dev/hub-id"), None, "{}", crd.name_any());
+    }
+    let shown = Api::<WorkCluster>::all(client.clone()).list(&all).await.unwrap();
+    assert!(shown.items.is_empty(), "{:?}", shown.items);
+    for kind in ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"] {
+        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
+        let kind = kube::api::ApiResource::from_gvk(&kind);
+        let policies: Api<kube::api::DynamicObject> = Api::all_with(client.clone(), &kind);
+        let found = policies.get_metadata_opt("homebase-mirror-zones").await.unwrap();
+        assert!(found.is_none(), "{} is left", kind.kind);
+    }
 }

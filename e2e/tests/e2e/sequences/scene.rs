@@ -93,9 +93,7 @@ impl Scene {
         let clusters = self.clusters(namespace).await;
         match clusters.patch(NAME, &params, &Patch::Apply(&object)).await {
             Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if [400, 422, 500].contains(&status.code) => {
-                Err(status.message.clone())
-            }
+            Err(kube::Error::Api(status)) if is_refusal(&status) => Err(status.message.clone()),
             Err(error) => panic!("{error}"),
         }
     }
@@ -175,4 +173,11 @@ impl Scene {
             clusters.delete(NAME, &DeleteParams::background()).await.unwrap();
         }
     }
+}
+
+/// Whether an apiserver has judged an object and not just failed. Of a field that an apply cannot place in the schema it
+/// says so with the code of a failure.
+fn is_refusal(status: &kube::core::Status) -> bool {
+    const UNTYPED: &str = "failed to create typed patch object";
+    matches!(status.code, 400 | 422) || (status.code == 500 && status.message.contains(UNTYPED))
 }

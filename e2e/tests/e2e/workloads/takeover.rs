@@ -89,6 +89,21 @@ async fn until_up(case: &Case, name: &str, replicas: i64) {
     .await;
 }
 
+/// What a comparison says before the hub is there, as a person asks who is about to change hands.
+async fn compared(case: &Case, resource: &Value) -> Vec<Value> {
+    let (file, kubeconfig) = (tempfile(case), case.plane().admin_kubeconfig_path());
+    let mut manifest = resource.clone();
+    manifest["apiVersion"] = "intersystems.com/v1alpha1".into();
+    manifest["kind"] = CLUSTER.into();
+    std::fs::write(&file, manifest.to_string()).unwrap();
+    let words = ["plan", "-o", "json", "-f", file.to_str().unwrap(), "--diff", "--kubeconfig"];
+    let ran = homebase(&[&words[..], &[kubeconfig.to_str().unwrap()]].concat()).await;
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    report["differences"].as_array().unwrap().clone()
+}
+
 /// A pair with an environment variable that is taken away later.
 fn pair(case: &Case) -> Value {
     let mut cluster = mirrored();
@@ -119,6 +134,14 @@ async fn a_cluster_of_another_operator_is_taken_over_with_its_pods() {
     until_up(&case, "iris-data-0", 2).await;
     let (pods_before, claims_before) = (pods(&case).await, claims(&case).await);
     assert_eq!((pods_before.len(), claims_before.len()), (3, 8));
+    for one in compared(&case, &resource).await {
+        assert_eq!((&one["action"], &one["restarts"]), (&"change".into(), &Value::Null), "{one}");
+    }
+    // A part that the spec gives up would go, but nothing goes before the hub has taken it over.
+    let mut smaller = resource.clone();
+    smaller["spec"]["topology"].as_object_mut().unwrap().remove("arbiter");
+    let compared = compared(&case, &smaller).await;
+    assert!(compared.iter().all(|one| one["action"] != "remove"), "{compared:?}");
 
     case.start_hub().await;
     case.until_ready(CLUSTER, "iris").await;
@@ -166,8 +189,11 @@ async fn what_belongs_to_nobody_is_taken_over_only_when_the_user_says_so() {
     let mut cluster = pair(&case);
     cluster["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
     let objects = foretold(&case, &cluster).await;
-    case.apply(CLUSTER, "iris", &cluster).await;
     make(&case, &objects, None).await;
+    // Nobody knows the UID of a resource that is not there, and no apiserver takes an owner without one.
+    let compared = compared(&case, &cluster).await;
+    assert!(compared.iter().any(|one| one["kind"] == "StatefulSet"), "{compared:?}");
+    case.apply(CLUSTER, "iris", &cluster).await;
     until_up(&case, "iris-data-0", 2).await;
     let pods_before = pods(&case).await;
 

@@ -10,7 +10,7 @@ use homebase_api::{IrisCluster, labels};
 use homebase_iris::cluster::attest::{
     Observation, Reading, SeenLease, SeenNode, SeenPod, key_by_name, leases_by_node,
 };
-use homebase_iris::cluster::{ConfigSource, Dereferenced, ObservedStatefulSet};
+use homebase_iris::cluster::{Claims, ConfigSource, Dereferenced, ObservedClaim, ObservedStatefulSet};
 use homebase_kube::{Category, categorize};
 use http::{Request, header};
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod};
 use kube::api::{ListParams, PostParams};
 use kube::client::Body;
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -51,18 +51,33 @@ pub(super) async fn look(client: &Client, namespace: &str, name: &str) -> anyhow
 async fn look_unbounded(client: &Client, namespace: &str, name: &str) -> anyhow::Result<Option<Found>> {
     let Some(cluster) = fetch_cluster(client, namespace, name).await? else { return Ok(None) };
     let of_cluster = ListParams::default().labels(&selector(name));
-    let (source, sets, pods, nodes, leases, now) = tokio::join!(
+    let everything = ListParams::default();
+    // Claims have this label, and those that somebody else made may lack the one with the name.
+    let of_kind = ListParams::default().labels(&format!("{}={}", labels::KIND, labels::KIND_IRIS_CLUSTER));
+    let (source, sets, pods, nodes, leases, claims, now) = tokio::join!(
         fetch_source(client, &cluster),
         read::<StatefulSet>(Api::namespaced(client.clone(), namespace), of_cluster.clone()),
         read::<Pod>(Api::namespaced(client.clone(), namespace), of_cluster),
-        read_if_allowed::<Node>(client, Api::all(client.clone()), None),
-        read_if_allowed::<Lease>(client, Api::namespaced(client.clone(), LEASES), Some(LEASES)),
+        read_if_allowed::<Node>(client, Api::all(client.clone()), None, everything.clone()),
+        read_if_allowed::<Lease>(
+            client,
+            Api::namespaced(client.clone(), LEASES),
+            Some(LEASES),
+            everything.clone()
+        ),
+        read_if_allowed::<PersistentVolumeClaim>(
+            client,
+            Api::namespaced(client.clone(), namespace),
+            Some(namespace),
+            of_kind
+        ),
         fetch_time(client),
     );
     let uid = cluster.uid().unwrap_or_default();
     let mut stateful_sets = map(sets, |sets| standing(&sets, &uid));
     let mut dereferenced = Dereferenced {
         stateful_sets: stateful_sets.known().cloned().unwrap_or_default(),
+        claims: claims_of(name, &claims),
         ..Dereferenced::default()
     };
     match source {
@@ -116,6 +131,16 @@ pub(in crate::commands) fn standing(
     sets.iter().filter(is_owned).map(|set| (set.name_any(), ObservedStatefulSet::from(set))).collect()
 }
 
+/// The claims that may be those of a cluster, as the hub sees them.
+fn claims_of(cluster: &str, found: &Reading<Vec<PersistentVolumeClaim>>) -> Claims {
+    let Ok(found) = found.known() else { return Claims::Unknown };
+    let is_of =
+        |claim: &&PersistentVolumeClaim| claim.labels().get(labels::NAME).is_none_or(|name| name == cluster);
+    Claims::Known(
+        found.iter().filter(is_of).map(|claim| (claim.name_any(), ObservedClaim::from(claim))).collect(),
+    )
+}
+
 /// The ConfigMap that `spec.configSource` names, or why it could not be read.
 pub(in crate::commands) async fn fetch_source(
     client: &Client,
@@ -139,7 +164,12 @@ fn map<T, U>(reading: Reading<T>, change: impl FnOnce(T) -> U) -> Reading<U> {
 }
 
 /// Lists objects that the account may not be allowed to list: then it is not tried, so that no log has a refusal.
-async fn read_if_allowed<K>(client: &Client, api: Api<K>, namespace: Option<&str>) -> Reading<Vec<K>>
+async fn read_if_allowed<K>(
+    client: &Client,
+    api: Api<K>,
+    namespace: Option<&str>,
+    params: ListParams,
+) -> Reading<Vec<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
@@ -155,7 +185,7 @@ where
         let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
         return Reading::Unknown(format!("this account has no right to list {plural}{place}"));
     }
-    read(api, ListParams::default()).await
+    read(api, params).await
 }
 
 async fn read<K>(api: Api<K>, params: ListParams) -> Reading<Vec<K>>
@@ -183,4 +213,31 @@ async fn fetch_time(client: &Client) -> Option<Timestamp> {
     let answer = client.send(request).await.ok()?;
     let date = answer.headers().get(header::DATE)?.to_str().ok()?;
     jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    //! Which claims are those of a cluster.
+
+    use homebase_iris::cluster::Claims;
+    use homebase_iris::cluster::attest::Reading;
+    use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+    use serde_json::{Value, json};
+
+    use super::claims_of;
+
+    #[test]
+    fn claims_are_known_only_where_they_could_be_read() {
+        let claim = |name: &str, labels: Value| -> PersistentVolumeClaim {
+            serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).unwrap()
+        };
+        let found = vec![
+            claim("ours", json!({"intersystems.com/name": "iris"})),
+            claim("unnamed", json!({})),
+            claim("other", json!({"intersystems.com/name": "another"})),
+        ];
+        let Claims::Known(claims) = claims_of("iris", &Reading::Known(found)) else { panic!("unknown") };
+        assert_eq!(claims.keys().collect::<Vec<_>>(), ["ours", "unnamed"]);
+        assert_eq!(claims_of("iris", &Reading::Unknown("refused".to_owned())), Claims::Unknown);
+    }
 }

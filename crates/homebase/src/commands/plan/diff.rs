@@ -41,7 +41,7 @@ impl Action {
         match self {
             Self::Create => "create",
             Self::Change => "change",
-            Self::Recreate => "re-create",
+            Self::Recreate => "recreate",
             Self::Remove => "remove",
         }
     }

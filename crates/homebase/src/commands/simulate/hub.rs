@@ -16,7 +16,7 @@ use super::super::fleet::{Home, secret_name};
 use super::super::grant::{FIELD_MANAGER, grant, request_token};
 use super::super::values::Lifetime;
 use super::super::wait::{Goal, wait};
-use super::resource::apply_namespace;
+use super::resource::create_namespace;
 
 /// Where the account and the registration of a rehearsal are.
 pub(super) const NAMESPACE: &str = "homebase-simulate";
@@ -40,7 +40,7 @@ pub(super) fn id() -> anyhow::Result<ClusterId> {
 /// Makes the account and the registration; returns the resourceVersion of the latter.
 pub(super) async fn register(client: &Client, config: &Config, account: &Account) -> anyhow::Result<String> {
     let id = id()?;
-    apply_namespace(client, NAMESPACE).await?;
+    create_namespace(client, NAMESPACE).await?;
     grant(client, account).await?;
     let lifetime: Lifetime = TOKEN_LIFETIME.parse().context("read a duration")?;
     let token = request_token(client, account, lifetime).await?;
@@ -57,7 +57,10 @@ pub(super) fn start(kubeconfig: &Path, files: &Path, watchdog: &Arc<Watchdog>) -
     for word in ["--namespace", NAMESPACE, "--http-address", "127.0.0.1:0", "--instance", NAME] {
         arguments.push(word.into());
     }
-    arguments.push("--allow-loopback-destinations".into());
+    // The addresses of pods that are played lead nowhere, or to somebody else: their mirrors are not asked.
+    for word in ["--allow-loopback-destinations", "--mirror-interval", "0"] {
+        arguments.push(word.into());
+    }
     let program = Program {
         name: "homebase",
         path,

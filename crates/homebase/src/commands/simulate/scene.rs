@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use homebase_planes::{ControlPlane, Layout, POLL_INTERVAL, Process, Tools, Watchdog, tail};
@@ -12,6 +11,7 @@ use kube::Client;
 use super::super::access::Account;
 use super::super::connect;
 use super::super::output::tell;
+use super::clean::{self, Faults};
 use super::directory::Directory;
 use super::given::{self, Made};
 use super::hub;
@@ -35,7 +35,7 @@ pub(super) struct Scene {
     kubeconfig: PathBuf,
     client: Option<Client>,
     account: Option<Account>,
-    /// What was made on a cluster that is not ours.
+    /// What was made; on a cluster that is not ours it is deleted.
     made: Option<Made>,
 }
 
@@ -77,8 +77,9 @@ impl Scene {
                 self.kubeconfig.clone_from(kubeconfig);
                 let client = self.connect().await?;
                 self.client = Some(client.clone());
-                given::check(&client, arguments.on_a_cluster_in_use).await?;
-                let made = self.made.insert(Made::default());
+                given::check(&client, subject, arguments.on_a_cluster_in_use).await?;
+                let before = clean::policies(&client).await?;
+                let made = self.made.insert(Made { policies_before: before, ..Made::default() });
                 let missing = given::zones_without_nodes(&client, &subject.zones).await?;
                 if !missing.is_empty() {
                     let layout = Layout::at(files.join("kwok"));
@@ -120,16 +121,21 @@ impl Scene {
         })
     }
 
-    /// Applies the resource with its companions.
+    /// Makes the resource with its companions. A companion that is there is used as it is.
     pub(super) async fn apply(&mut self, subject: &Subject) -> anyhow::Result<()> {
         let client = self.client()?.clone();
         tell(&format!("applying {}/{}", subject.namespace, subject.name));
-        resource::apply_namespace(&client, &subject.namespace).await?;
-        for object in subject.companions.iter().chain([&subject.resource]) {
-            let applied = resource::apply(&client, object).await?;
-            if let Some(made) = &mut self.made {
-                made.objects.push(applied);
+        resource::create_namespace(&client, &subject.namespace).await?;
+        let objects = &mut self.made.get_or_insert_default().objects;
+        for companion in &subject.companions {
+            if !objects.create(&client, companion).await? {
+                let (kind, name) = (companion["kind"].as_str(), companion["metadata"]["name"].as_str());
+                let (kind, name) = (kind.unwrap_or_default(), name.unwrap_or_default());
+                tell(&format!("note: {kind} {name} is there already: it is used as it is, and stays"));
             }
+        }
+        if !objects.create(&client, &subject.resource).await? {
+            bail!("IrisCluster {}/{} is there already: it stays as it is", subject.namespace, subject.name);
         }
         Ok(())
     }
@@ -149,20 +155,32 @@ impl Scene {
     }
 
     /// Takes everything away. What is ours ends with us; from another cluster what was made there is deleted.
-    pub(super) async fn clean(self) -> anyhow::Result<()> {
-        /// For all of it: pods that are played end at once.
-        const BOUND: Duration = Duration::from_secs(120);
-        let cleaned = match (self.made.as_ref(), self.client.as_ref()) {
-            (Some(made), Some(client)) => {
-                let cleaning = given::clean(client, made, self.account.as_ref());
-                let cleaned = tokio::time::timeout(BOUND, Box::pin(cleaning)).await;
-                cleaned.unwrap_or_else(|_| bail!("not done within {} s", BOUND.as_secs()))
+    pub(super) async fn clean(mut self) -> anyhow::Result<()> {
+        let mut faults = Faults::default();
+        if let (None, Some(made), Some(client)) = (&self.plane, &self.made, &self.client) {
+            // While the hub still works.
+            faults.part("delete the resource", clean::objects(&made.objects)).await;
+            faults.part("wait until its pods are gone", clean::pods(client, &made.objects)).await;
+            if let Some(account) = &self.account {
+                let registration = clean::registration(client);
+                faults.part("delete the registration, and with it the WorkCluster", registration).await;
+                faults.part("delete the hub's account", clean::account(client, account)).await;
+                // From here on nobody claims anything again.
+                self.hub = None;
+                let claims = clean::claims(client, &made.policies_before);
+                faults.part("take the hub's claim from the cluster", claims).await;
             }
-            _ => Ok(()),
-        };
+            faults.part("delete nodes", clean::objects(&made.nodes)).await;
+            tell(&format!(
+                "CRDs, namespaces and volume claims stay: Homebase deletes none of them. These are {}, and the namespace \
+                 {} with that of the resource",
+                clean::crd_names().join(", "),
+                hub::NAMESPACE
+            ));
+        }
         // Now the processes, in the order of the fields.
         drop(self);
-        cleaned
+        faults.result()
     }
 }
 

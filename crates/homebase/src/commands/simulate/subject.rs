@@ -97,11 +97,31 @@ fn applied(object: &Value) -> Value {
     applied
 }
 
+/// A Secret with its keys, and nothing of what it keeps: pods that are only played read none.
+fn blanked(mut object: Value) -> Value {
+    /// Valid for every type of Secret; those of registries have to be JSON, and a key for SSH may not be empty.
+    const BLANK: &str = "{}";
+    /// The same in base64.
+    const BLANK_BASE64: &str = "e30=";
+    if object["kind"] != "Secret" {
+        return object;
+    }
+    for (field, blank) in [("data", BLANK_BASE64), ("stringData", BLANK)] {
+        let values = object.get_mut(field).and_then(Value::as_object_mut);
+        values.into_iter().flatten().for_each(|(_, value)| *value = blank.into());
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        // kubectl keeps a copy of the whole among them.
+        metadata.remove("annotations");
+    }
+    object
+}
+
 fn companions(cluster: &IrisCluster, namespace: &str, manifests: &Manifests) -> Vec<Value> {
     let given = manifests.documents.iter().filter(|document| {
         COMPANIONS.contains(&document.kind()) && document.text("/metadata/namespace") == namespace
     });
-    let mut all: Vec<Value> = given.map(|document| applied(&document.value)).collect();
+    let mut all: Vec<Value> = given.map(|document| blanked(applied(&document.value))).collect();
     let source = cluster.spec.config_source.as_ref();
     if let Some(reference) = source.filter(|one| find(manifests, "ConfigMap", namespace, &one.name).is_none())
     {

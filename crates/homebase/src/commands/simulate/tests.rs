@@ -46,6 +46,18 @@ fn what_is_in_the_manifests_goes_with_it() {
 }
 
 #[test]
+fn of_a_secret_only_the_keys_go_with_it() {
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: license, namespace: rehearsal, annotations: \
+                  {kubectl.kubernetes.io/last-applied-configuration: canary}}\ndata: {iris.key: canary}\nstringData: \
+                  {more: canary}\ntype: Opaque\n";
+    let subject = read(&format!("{CLUSTER}{secret}")).unwrap_or_else(|_| panic!("it is refused"));
+    let secret = &subject.companions[0];
+    assert!(!secret.to_string().contains("canary"), "{secret}");
+    assert_eq!((&secret["data"]["iris.key"], &secret["stringData"]["more"]), (&"e30=".into(), &"{}".into()));
+    assert_eq!(secret["type"], "Opaque");
+}
+
+#[test]
 fn one_cluster_is_rehearsed_and_nothing_that_is_invalid() {
     let two = format!("{CLUSTER}{}", CLUSTER.replace("name: iris,", "name: other,"));
     assert_eq!(read(&two).err(), Some(Exit::Unknown));

@@ -3,7 +3,10 @@
 
 use anyhow::{Context as _, bail};
 use homebase_api::annotations;
+use homebase_iris::cluster::{self, without_marks};
+use homebase_kube::apply::is_immutable;
 use homebase_kube::{Category, categorize};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
@@ -61,24 +64,78 @@ pub(super) async fn change_of(client: &Client, desired: &Desired) -> anyhow::Res
         let after = bare(desired.0.clone());
         return Ok(Some(Change { before: Value::Null, after, recreate: false, exact: true, foreign: false }));
     };
-    let manager = manager_of(&there);
+    let dry = DryRun { manager: manager_of(&there), api, is_set: kind == "StatefulSet", place: place() };
     let there = serde_json::to_value(there).with_context(place)?;
     let wanted = marked(&desired.0, &there);
     let foreign = is_foreign(&desired.0, &there);
-    let params = PatchParams::apply(&manager).force().dry_run();
-    let change = match api.patch(&name, &params, &Patch::Apply(&wanted)).await {
-        Ok(after) => {
-            let after = bare(serde_json::to_value(after).with_context(place)?);
-            Change { before: bare(there), after, recreate: false, exact: true, foreign }
-        }
-        Err(error) => match categorize(&error) {
-            Category::Forbidden => Change { foreign, ..overlay(there, &wanted, false) },
-            // The fields that are refused are all that an apiserver refuses to change of what the hub makes.
-            Category::Invalid if kind == "StatefulSet" => Change { foreign, ..overlay(there, &wanted, true) },
-            _ => bail!("ask what would become of {}: {}", place(), words(&error)),
-        },
+    // An owner that is not on the cluster yet has no UID, and an apiserver takes no such owner.
+    let is_askable = !foreign || has_owners(&desired.0);
+    let mut change = None;
+    if let Some(unmarked) = unmarked(&kind, &wanted, &there) {
+        let taken_over = dry.ask(&there, &unmarked, is_askable).await?;
+        change = keeps_pods(&taken_over).then_some(taken_over);
+    }
+    let change = match change {
+        Some(change) => change,
+        None => dry.ask(&there, &wanted, is_askable).await?,
     };
+    let change = Change { foreign, ..change };
     Ok((change.before != change.after).then_some(change))
+}
+
+/// Asks what would become of an object.
+struct DryRun {
+    api: Api<DynamicObject>,
+    manager: String,
+    /// Whether it is a StatefulSet: of nothing else does the hub make another one.
+    is_set: bool,
+    place: String,
+}
+
+impl DryRun {
+    async fn ask(&self, there: &Value, wanted: &Value, is_askable: bool) -> anyhow::Result<Change> {
+        if !is_askable {
+            return Ok(overlay(there, wanted, false));
+        }
+        let params = PatchParams::apply(&self.manager).force().dry_run();
+        let name = wanted.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        match self.api.patch(name, &params, &Patch::Apply(wanted)).await {
+            Ok(after) => {
+                let after = bare(serde_json::to_value(after).with_context(|| self.place.clone())?);
+                let before = bare(there.clone());
+                Ok(Change { before, after, recreate: false, exact: true, foreign: false })
+            }
+            Err(error) if categorize(&error) == Category::Forbidden => Ok(overlay(there, wanted, false)),
+            Err(error) if self.is_set && is_immutable(&error) => Ok(overlay(there, wanted, true)),
+            Err(error) => bail!("ask what would become of {}: {}", self.place, words(&error)),
+        }
+    }
+}
+
+/// What the hub tries first of a StatefulSet that another operator made: as planned, but for the marks that only pods of
+/// the hub have.
+fn unmarked(kind: &str, wanted: &Value, there: &Value) -> Option<Value> {
+    let of_hub =
+        there.pointer("/metadata/annotations").and_then(|all| all.get(annotations::HUB_ID)).is_some();
+    if kind != "StatefulSet" || of_hub {
+        return None;
+    }
+    let set: StatefulSet = serde_json::from_value(wanted.clone()).ok()?;
+    serde_json::to_value(without_marks(&set)).ok()
+}
+
+/// Whether a StatefulSet would be taken over with its pods as they are.
+fn keeps_pods(change: &Change) -> bool {
+    let set = |value: &Value| serde_json::from_value::<StatefulSet>(value.clone()).ok();
+    set(&change.before)
+        .zip(set(&change.after))
+        .is_some_and(|(found, becomes)| cluster::keeps_pods(&found, &becomes))
+}
+
+/// Whether all owners that are wanted are known.
+fn has_owners(desired: &Value) -> bool {
+    let all = desired.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    all.into_iter().flatten().all(|owner| owner["uid"].as_str().is_some_and(|uid| !uid.is_empty()))
 }
 
 /// Whether what is there has none of the owners that are wanted; what is shared has none.
@@ -115,10 +172,10 @@ fn marked(desired: &Value, there: &Value) -> Value {
     wanted
 }
 
-fn overlay(there: Value, wanted: &Value, recreate: bool) -> Change {
+fn overlay(there: &Value, wanted: &Value, recreate: bool) -> Change {
     let mut after = there.clone();
     lay_over(&mut after, wanted);
-    Change { before: bare(there), after: bare(after), recreate, exact: false, foreign: false }
+    Change { before: bare(there.clone()), after: bare(after), recreate, exact: false, foreign: false }
 }
 
 /// Sets what is wanted and leaves the rest: defaults, and what others have set.
@@ -155,7 +212,39 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{bare, lay_over};
+    use super::{bare, has_owners, keeps_pods, lay_over, overlay, unmarked};
+
+    fn set(marked: bool, image: &str) -> serde_json::Value {
+        let mut set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a", "namespace": "b"},
+            "spec": {"selector": {}, "serviceName": "s", "template": {"metadata": {"labels": {"c": "d"}},
+                "spec": {"containers": [{"name": "iriscluster", "image": image}]}}}});
+        if marked {
+            let labels = &mut set["spec"]["template"]["metadata"]["labels"];
+            labels["app.kubernetes.io/managed-by"] = json!("homebase");
+        }
+        set
+    }
+
+    #[test]
+    fn what_another_operator_made_is_compared_as_it_would_be_taken_over() {
+        let there = set(false, "1");
+        let same = unmarked("StatefulSet", &set(true, "1"), &there).unwrap();
+        assert!(keeps_pods(&overlay(&there, &same, false)));
+        assert!(!keeps_pods(&overlay(&there, &set(true, "1"), false)));
+        let newer = unmarked("StatefulSet", &set(true, "2"), &there).unwrap();
+        assert!(!keeps_pods(&overlay(&there, &newer, false)));
+        // One that a hub made has the marks, or not, as it was made.
+        let mut ours = there;
+        ours["metadata"]["annotations"] = json!({"homebase.dev/hub-id": "hub"});
+        assert_eq!(unmarked("StatefulSet", &set(true, "1"), &ours), None);
+    }
+
+    #[test]
+    fn an_owner_without_uid_is_none_to_ask_for() {
+        assert!(!has_owners(&json!({"metadata": {"ownerReferences": [{"uid": ""}]}})));
+        assert!(has_owners(&json!({"metadata": {"ownerReferences": [{"uid": "u"}]}})));
+        assert!(has_owners(&json!({"metadata": {}})));
+    }
 
     #[test]
     fn what_is_wanted_is_set_and_the_rest_stays() {

@@ -2,7 +2,7 @@
 //! reads and writes nothing.
 
 use anyhow::{Context as _, bail};
-use homebase_api::{Iris, IrisCluster};
+use homebase_api::{Iris, IrisCluster, labels};
 use homebase_iris::cluster::{self, ChildKind, ConfigSource, Dereferenced, ObservedChild, PreviewObject};
 use homebase_iris::iris::{self, Observed, ObservedDeployment};
 use homebase_kube::{Category, categorize};
@@ -47,7 +47,7 @@ pub(super) async fn of_cluster(
     let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
     let there = fetch_cluster(client, &namespace, &name).await?;
     let uid = there.as_ref().and_then(kube::ResourceExt::uid);
-    resource.metadata.uid.clone_from(&uid);
+    stand_for(&mut resource, there);
     let of_cluster = ListParams::default().labels(&selector(&name));
     let sets: Vec<StatefulSet> = list(client, &namespace, &of_cluster).await?;
     let services: Vec<Service> = list(client, &namespace, &of_cluster).await?;
@@ -87,6 +87,13 @@ pub(super) async fn of_cluster(
     Ok((desired, surplus.collect()))
 }
 
+/// What the hub would find once the resource was applied: the UID and the status of what is there. By the status a plan
+/// knows, for one, which member of a mirror was the primary last.
+fn stand_for(resource: &mut IrisCluster, there: Option<IrisCluster>) {
+    let (uid, status) = there.map(|there| (there.metadata.uid, there.status)).unwrap_or_default();
+    (resource.metadata.uid, resource.status) = (uid, status);
+}
+
 /// The ConfigMap among the manifests, which would be applied too; else the one on the cluster.
 async fn config_source(
     client: &Client,
@@ -113,7 +120,8 @@ pub(super) async fn of_iris(
     resource.metadata.uid.clone_from(&uid);
     let deployments: Vec<Deployment> = list(client, &namespace, &ListParams::default()).await?;
     let uid = uid.unwrap_or_default();
-    let owned: Vec<&Deployment> = deployments.iter().filter(|one| is_owned(*one, &uid)).collect();
+    let owned: Vec<&Deployment> =
+        deployments.iter().filter(|one| is_owned(*one, &uid) && is_ours(*one)).collect();
     let found = Observed {
         deployments: owned.iter().map(|one| (one.name_any(), ObservedDeployment::from(*one))).collect(),
     };
@@ -155,15 +163,65 @@ fn is_owned<K: Resource>(object: &K, uid: &str) -> bool {
     !is_going && object.owner_references().iter().any(|owner| owner.uid == uid)
 }
 
+/// Whether a hub made an object or has taken it over: it removes nothing else.
+fn is_ours<K: Resource>(object: &K) -> bool {
+    object.labels().get(labels::MANAGED_BY).map(String::as_str) == Some(labels::MANAGED_BY_HOMEBASE)
+}
+
 fn add_owned<K: Resource + serde::Serialize>(
     all: &mut Vec<(ObservedChild, Value)>,
     kind: ChildKind,
     objects: &[K],
     uid: &str,
 ) -> anyhow::Result<()> {
-    for object in objects.iter().filter(|object| is_owned(*object, uid)) {
+    for object in objects.iter().filter(|object| is_owned(*object, uid) && is_ours(*object)) {
         let child = ObservedChild { kind, name: object.name_any(), uid: object.uid().unwrap_or_default() };
         all.push((child, value(object)?));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    //! What of an object that is there a plan depends on.
+
+    use homebase_api::IrisCluster;
+    use homebase_iris::cluster::ChildKind;
+    use k8s_openapi::api::core::v1::Service;
+    use serde_json::json;
+
+    use super::{add_owned, stand_for};
+
+    #[test]
+    fn only_what_is_owned_and_made_by_a_hub_would_be_removed() {
+        let of = |uid: &str, by: &str| -> Service {
+            serde_json::from_value(
+                json!({"metadata": {"name": "s", "labels": {"app.kubernetes.io/managed-by": by},
+                "ownerReferences": [{"apiVersion": "a/v1", "kind": "k", "name": "n", "uid": uid}]}}),
+            )
+            .unwrap()
+        };
+        let objects = [of("u", "homebase"), of("u", "iko"), of("other", "homebase")];
+        let mut found = Vec::new();
+        add_owned(&mut found, ChildKind::Service, &objects, "u").unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].1["metadata"]["labels"]["app.kubernetes.io/managed-by"], "homebase");
+    }
+
+    #[test]
+    fn the_status_is_that_of_what_is_there() {
+        let of = |uid: &str, shard: i32| -> IrisCluster {
+            serde_json::from_value(json!({"apiVersion": "intersystems.com/v1alpha1", "kind": "IrisCluster",
+                "metadata": {"name": "a", "namespace": "b", "uid": uid}, "spec": {"topology": {"data": {"image": "i"}}},
+                "status": {"mirrors": [{"shard": shard, "primary": "a-data-0-1"}]}}))
+            .unwrap()
+        };
+        // As `kubectl get -o yaml` has written it some time ago, from another cluster perhaps.
+        let mut resource = of("old", 7);
+        stand_for(&mut resource, Some(of("new", 0)));
+        assert_eq!(resource.metadata.uid.as_deref(), Some("new"));
+        assert_eq!(resource.status.as_ref().unwrap().mirrors[0].shard, 0);
+        stand_for(&mut resource, None);
+        assert_eq!((resource.metadata.uid, resource.status), (None, None));
+    }
 }

@@ -1,5 +1,6 @@
 //! Which pods a change would restart. It must not promise that none is: others may do so.
 
+use homebase_api::annotations;
 use serde_json::Value;
 
 use super::compare::FieldChange;
@@ -21,6 +22,10 @@ pub(super) fn of(before: &Value, after: &Value, fields: &[FieldChange]) -> Optio
         1 => format!("{name}-0"),
         count => format!("{name}-{{0..{}}}", count - 1),
     };
+    let order = after.pointer("/metadata/annotations").and_then(|all| all.get(annotations::UPDATE_ORDER));
+    if order.and_then(Value::as_str) == Some(annotations::PRIMARY_LAST) {
+        return Some(format!("{pods} would restart: the hub restarts them, the primary last"));
+    }
     Some(if text("/spec/updateStrategy/type") == "OnDelete" {
         format!("{pods} would restart when somebody deletes them (OnDelete)")
     } else {

@@ -27,6 +27,11 @@ fn a_changed_template_restarts_pods_and_scaling_does_not() {
     );
     let by_hand = difference(set("1", "OnDelete"), set("2", "OnDelete"), false);
     assert!(by_hand.effect().contains("when somebody deletes them"), "{}", by_hand.effect());
+    let mut driven = set("2", "OnDelete");
+    driven["metadata"]["annotations"] = json!({"homebase.dev/update-order": "PrimaryLast"});
+    let by_hub = difference(set("1", "RollingUpdate"), driven, false);
+    assert!(by_hub.effect().contains("the hub restarts them, the primary last"), "{}", by_hub.effect());
+    assert!(!by_hub.effect().contains("somebody"), "{}", by_hub.effect());
     let mut scaled = set("1", "RollingUpdate");
     scaled["spec"]["replicas"] = json!(5);
     assert_eq!(difference(set("1", "RollingUpdate"), scaled, false).effect(), "spec.replicas");
@@ -50,5 +55,5 @@ fn what_is_new_what_goes_and_what_must_be_made_anew_is_told() {
     let all = Differences { differences: vec![created, anew, removed], notes: Vec::new() };
     let table = all.table().render(false);
     let actions: Vec<_> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(actions, ["ACTION", "create", "re-create", "remove"]);
+    assert_eq!(actions, ["ACTION", "create", "recreate", "remove"]);
 }
