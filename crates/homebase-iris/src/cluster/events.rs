@@ -83,11 +83,11 @@ pub fn restart_event(update: &MirrorUpdate, restart: &Restart) -> PlannedEvent {
     PlannedEvent::new(EventReason::Updated, note)
 }
 
-/// The event that tells that a pod was removed which had never started.
+/// The event that tells that a pod was removed which stood in the way.
 pub fn unstuck_event(stuck: &StuckSet, restart: &Restart) -> PlannedEvent {
     let StuckSet { stateful_set, .. } = stuck;
     let note = format!(
-        "Removed Pod {}, which had never started, so that StatefulSet {stateful_set} makes it anew as it is now",
+        "Removed Pod {}, which stood in the way of StatefulSet {stateful_set}, to have it made anew",
         restart.pod
     );
     PlannedEvent::new(EventReason::Updated, note)

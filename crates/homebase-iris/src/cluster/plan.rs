@@ -274,8 +274,10 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
                 groups.apply(group);
             }
             (None, Verdict::Apply) => {
-                updates.extend(plan_update(cluster, set, &group.stateful_set, observed));
-                stuck.extend(plan_stuck(cluster, set, &group.stateful_set, observed));
+                match plan_stuck(cluster, set, &group.stateful_set, observed) {
+                    Some(found) => stuck.push(found),
+                    None => updates.extend(plan_update(cluster, set, &group.stateful_set, observed)),
+                }
                 groups.apply(group);
             }
         }

@@ -398,6 +398,8 @@ proptest! {
         });
         let finding = Finding::of(&asked.collect());
         found.mirrors.insert(0, finding.clone());
+        // A map that ends before the primary is refused.
+        prop_assume!(validate(&cluster, &found).is_ok());
         let plan = make(&cluster, &found);
         let primaries = |found: &Dereferenced| {
             let pods = found.pods.iter();

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::OBJECT_READY;
+
 use super::fixture::{CLUSTER, Case, IMAGE, condition, mirrored, single, text, uid, with_compute};
 
 const HASH: &str = "homebase.dev/config-hash";
@@ -142,7 +144,40 @@ async fn a_spec_that_is_mended_gets_past_a_pod_that_never_started() {
     case.until_replaced("Pod", "iris-data-0-1", &stuck).await;
     case.until_ready(CLUSTER, "iris").await;
     assert_eq!(uid(&case.get("Pod", "iris-data-0-0").await.unwrap()), serving);
-    case.until_event("iris", "Normal Updated Removed Pod iris-data-0-1, which had never started").await;
+    case.until_event("iris", "Normal Updated Removed Pod iris-data-0-1, which stood in the way").await;
     assert_eq!(case.names("PersistentVolumeClaim", "").await, claims);
+    case.end().await;
+}
+
+#[tokio::test]
+async fn compute_nodes_get_volumes_and_give_them_up_again() {
+    let case = Case::begin("volumes-later").await;
+    let mut cluster = with_compute(single(), 2);
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let data = uid(&case.get("Pod", "iris-data-0").await.unwrap());
+    let of_compute = "intersystems.com/component=compute";
+    for (ephemeral, volumes) in [(false, 4), (true, 0)] {
+        cluster["spec"]["topology"]["compute"]["ephemeral"] = ephemeral.into();
+        case.apply(CLUSTER, "iris", &cluster).await;
+        // Kubernetes adds no volume to a pod that is there, so each one is made anew.
+        case.eventually("pods of the present form", OBJECT_READY, || async {
+            let pods = case.list("Pod", of_compute).await;
+            let claims = |pod: &Value| {
+                let volumes = pod["spec"]["volumes"].as_array().unwrap().iter();
+                volumes.filter(|volume| !volume["persistentVolumeClaim"].is_null()).count()
+            };
+            let fit = pods.iter().filter(|pod| claims(pod) == volumes).count();
+            if fit == 2 { Ok(()) } else { Err(format!("{fit} of {} pods", pods.len())) }
+        })
+        .await;
+        case.until_ready(CLUSTER, "iris").await;
+        assert_eq!(
+            case.names("PersistentVolumeClaim", of_compute).await.len(),
+            8,
+            "claims come, and are kept"
+        );
+    }
+    assert_eq!(uid(&case.get("Pod", "iris-data-0").await.unwrap()), data);
     case.end().await;
 }

@@ -100,6 +100,8 @@ pub(super) fn decide(
     let Some(known) = cluster.found.claims.known() else {
         return Verdict::Hold(fields, Hold::ClaimsUnknown);
     };
+    // One that is not there has no volume to lose: its pod runs without, or there is no such pod.
+    let claims: Vec<_> = claims.into_iter().filter(|claim| known.contains_key(claim)).collect();
     let is_bound = |claim: &String| known.get(claim).is_some_and(ObservedClaim::is_bound);
     let left = known.keys().filter(|claim| observed.fixed.claims().any(|of| is_claim(claim, of, &name)));
     let mut unbound: Vec<_> = claims.iter().chain(left).filter(|claim| !is_bound(claim)).cloned().collect();

@@ -1,15 +1,17 @@
-//! Decides which pods stand in the way of a mended spec: they never started, and their StatefulSet waits for them before it
-//! gives any pod its new template. Must not name a pod that has run: what it did is not known.
+//! Decides which pods stand in the way of their StatefulSet, so that it gives no pod its new template. Must not name a pod
+//! that is of the present one.
 //!
-//! Kubernetes leaves this to people (a "forced rollback"): pods that come one by one are awaited before an update goes on,
-//! also one that waits for a node or an image that there never was.
+//! Kubernetes leaves both cases to people. Pods that come one by one are awaited before an update goes on, also one that
+//! waits for a node or an image that there never was (a "forced rollback"): of these only pods go that have never run. And
+//! a set that was made anew with more volumes tries for ever to add them to the pods that it took on, which no pod bears:
+//! these restart for their new template anyway, one by one.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube_core::ResourceExt as _;
 
 use super::readiness::is_applied;
-use super::restart::{REVISION, Restart, is_marked, is_owned, selector_text};
+use super::restart::{REVISION, Restart, is_marked, is_owned, is_ready, selector_text};
 use crate::cluster::names::NodeSet;
 use crate::cluster::observed::{ObservedStatefulSet, PodState};
 use crate::cluster::validated::ValidatedCluster;
@@ -17,7 +19,7 @@ use crate::cluster::validated::ValidatedCluster;
 /// The phase of a pod whose containers have not all started.
 const PENDING: &str = "Pending";
 
-/// A StatefulSet that waits for a pod which never started and is of an earlier template.
+/// A StatefulSet that some pod of an earlier template stands in the way of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StuckSet {
     /// The nodes that are stuck.
@@ -41,15 +43,22 @@ pub(super) fn plan_stuck(
     let observed = observed?;
     let is_settled =
         observed.observed_generation >= observed.generation && observed.update_revision.is_some();
-    if !waits_for_pods(planned) || !is_applied(planned, Some(observed)) || !is_settled {
+    if !is_applied(planned, Some(observed)) || !is_settled || !gives_templates(planned) {
         return None;
     }
     let ordinals = 0..usize::try_from(observed.replicas).unwrap_or_default();
     let mut pods = ordinals.filter_map(|ordinal| cluster.found.pods.get(&cluster.key.pod(set, ordinal)));
-    let is_stuck = pods.any(|pod| {
-        pod.state == PodState::Pending && pod.revision.is_some() && pod.revision != observed.update_revision
-    });
-    is_stuck.then(|| StuckSet {
+    let waits_for_one = waits_for_pods(planned)
+        && pods.any(|pod| {
+            pod.state == PodState::Pending
+                && pod.revision.is_some()
+                && pod.revision != observed.update_revision
+        });
+    // It begins with two revisions that are the same; pods of another one are those that it took on.
+    let took_on_pods = observed.current_revision == observed.update_revision
+        && observed.has_old_pods()
+        && claim_templates(planned).next().is_some();
+    (waits_for_one || took_on_pods).then(|| StuckSet {
         set,
         stateful_set: cluster.key.stateful_set(set),
         uid: observed.uid.clone(),
@@ -62,18 +71,46 @@ pub fn stuck_pod(stuck: &StuckSet, set: &StatefulSet, pods: &[Pod]) -> Option<Re
     let observed = ObservedStatefulSet::from(set);
     let revision = observed.update_revision.as_ref()?;
     let is_settled = observed.observed_generation >= observed.generation;
-    if observed.uid != stuck.uid || !is_settled || !waits_for_pods(set) {
+    if observed.uid != stuck.uid || !is_settled || !gives_templates(set) {
         return None;
     }
-    let is_in_the_way = |pod: &&Pod| {
+    let owned: Vec<&Pod> = pods.iter().filter(|pod| is_owned(pod, &stuck.uid)).collect();
+    let is_earlier = |pod: &&&Pod| {
         let of_earlier = pod.labels().get(REVISION).is_some_and(|found| found != revision);
-        never_started(pod)
-            && of_earlier
-            && is_owned(pod, &stuck.uid)
-            && pod.metadata.deletion_timestamp.is_none()
+        of_earlier && pod.metadata.deletion_timestamp.is_none()
     };
-    let pod = pods.iter().find(is_in_the_way)?;
+    let earlier: Vec<_> = owned.iter().filter(is_earlier).collect();
+    let is_on_its_way = |pod: &&Pod| pod.metadata.deletion_timestamp.is_some() || !is_ready(pod);
+    let pod = match earlier.iter().find(|pod| waits_for_pods(set) && never_started(pod)) {
+        Some(pod) => pod,
+        None if owned.iter().any(is_on_its_way) => return None,
+        // The set comes to no pod behind the first one that it cannot add a volume to.
+        None => earlier.iter().filter(|pod| lacks_a_volume(set, pod)).min_by_key(|pod| ordinal(pod))?,
+    };
     Some(Restart { pod: pod.name_any(), uid: pod.uid()? })
+}
+
+fn ordinal(pod: &Pod) -> Option<usize> {
+    pod.name_any().rsplit_once('-')?.1.parse().ok()
+}
+
+fn claim_templates(set: &StatefulSet) -> impl Iterator<Item = &str> {
+    let templates = set.spec.as_ref().and_then(|spec| spec.volume_claim_templates.as_deref());
+    templates.unwrap_or_default().iter().filter_map(|claim| claim.metadata.name.as_deref())
+}
+
+/// Whether a pod was made before its set had all of its claims.
+fn lacks_a_volume(set: &StatefulSet, pod: &Pod) -> bool {
+    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
+    let has = |claim: &str| {
+        let wanted = format!("{claim}-{}", pod.name_any());
+        // A volume of this name may also be one that goes with the pod.
+        let found = volumes.iter().filter(|volume| volume.name == claim);
+        found
+            .filter_map(|volume| volume.persistent_volume_claim.as_ref())
+            .any(|source| source.claim_name == wanted)
+    };
+    !claim_templates(set).all(has)
 }
 
 /// Whether no container of a pod has ever run, those that prepare it among them: one may be filling a volume.
@@ -91,13 +128,16 @@ pub fn never_started(pod: &Pod) -> bool {
     status.phase.as_deref() == Some(PENDING) && !containers.any(has_run)
 }
 
-/// Whether a StatefulSet awaits each pod, and gives pods a new template by itself.
+/// Whether pods get a new template without a user who deletes them.
+fn gives_templates(set: &StatefulSet) -> bool {
+    let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref());
+    strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("RollingUpdate") || is_marked(set)
+}
+
+/// Whether a StatefulSet awaits each pod before it gives the next one a new template by itself.
 fn waits_for_pods(set: &StatefulSet) -> bool {
-    let Some(spec) = &set.spec else { return false };
-    let strategy = spec.update_strategy.as_ref().and_then(|strategy| strategy.type_.as_deref());
-    spec.pod_management_policy.as_deref() == Some("OrderedReady")
-        && strategy == Some("RollingUpdate")
-        && !is_marked(set)
+    let order = set.spec.as_ref().and_then(|spec| spec.pod_management_policy.as_deref());
+    order == Some("OrderedReady") && gives_templates(set) && !is_marked(set)
 }
 
 #[cfg(test)]

@@ -88,3 +88,29 @@ fn sets_that_go_on_by_themselves_or_are_the_users_to_restart_keep_their_pods() {
     other.metadata.uid = Some("other".into());
     assert!(!goes(&other, pod(|_| {})), "it was made anew");
 }
+
+#[test]
+fn a_pod_that_was_made_before_its_set_had_all_claims_goes_when_the_others_are_ready() {
+    let mut made_anew = set("RollingUpdate", "Parallel");
+    made_anew.spec.as_mut().unwrap().volume_claim_templates =
+        Some(vec![serde_json::from_value(json!({ "metadata": { "name": "iris-data" } })).unwrap()]);
+    let ready = |volumes: Value| {
+        move |pod: &mut Value| {
+            pod["status"] =
+                json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] });
+            pod["spec"] = json!({ "containers": [], "volumes": volumes });
+        }
+    };
+    assert!(goes(&made_anew, pod(ready(json!([])))));
+    assert!(
+        goes(&made_anew, pod(ready(json!([{ "name": "iris-data", "emptyDir": {} }])))),
+        "that goes with it"
+    );
+    let claim =
+        json!([{ "name": "iris-data", "persistentVolumeClaim": { "claimName": "iris-data-iris-data-0" } }]);
+    assert!(!goes(&made_anew, pod(ready(claim))), "it has them");
+    let mut by_hand = made_anew.clone();
+    by_hand.spec.as_mut().unwrap().update_strategy.as_mut().unwrap().type_ = Some("OnDelete".to_owned());
+    assert!(!goes(&by_hand, pod(ready(json!([])))), "the user restarts it");
+    assert!(!goes(&made_anew, pod(|pod| pod["status"]["phase"] = "Running".into())), "one is on its way");
+}
