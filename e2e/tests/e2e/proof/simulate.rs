@@ -223,8 +223,27 @@ async fn a_scratch_cluster_of_ones_own_is_as_before() {
     assert!(secrets.list(&all).await.unwrap().items.is_empty());
     assert_unclaimed(&client).await;
 
+    one_that_is_interrupted_leaves_no_object(&place, &scratch, &file).await;
     what_is_in_use_is_not_touched(&place, &scratch, &text).await;
     beside_a_real_node(&place, &scratch, &text).await;
+}
+
+/// Whatever was on its way when it was told to stop.
+async fn one_that_is_interrupted_leaves_no_object(place: &Place, scratch: &ControlPlane, file: &Path) {
+    let (path, client) = (scratch.admin_kubeconfig_path(), scratch.client().await.unwrap());
+    for said in ["making", "applying"] {
+        let mut child = place.command(file, &["--kubeconfig", path.to_str().unwrap()]).spawn().unwrap();
+        read_until(&mut child, said).await;
+        signal(&child, Signal::SIGINT);
+        let ended = tokio::time::timeout(BOUND, child.wait()).await.expect("it ends").unwrap();
+        assert_eq!(ended.code(), Some(2));
+        place.assert_clean().await;
+        let all = ListParams::default();
+        let nodes = Api::<Node>::all(client.clone()).list(&all).await.unwrap();
+        let clusters = Api::<IrisCluster>::all(client.clone()).list(&all).await.unwrap();
+        assert!(nodes.items.is_empty() && clusters.items.is_empty(), "{said}: {nodes:?} {clusters:?}");
+        assert_unclaimed(&client).await;
+    }
 }
 
 async fn what_is_in_use_is_not_touched(place: &Place, scratch: &ControlPlane, text: &str) {
