@@ -187,7 +187,7 @@ async fn one_that_is_interrupted_leaves_nothing() {
 #[tokio::test]
 async fn a_scratch_cluster_of_ones_own_is_as_before() {
     let place = Place::new("given");
-    let scratch = ControlPlane::builder("given").kwok(false).start().await.unwrap();
+    let scratch = ControlPlane::builder("given").kwok(false).audit_log(true).start().await.unwrap();
     let path = scratch.admin_kubeconfig_path();
     let with = ["--kubeconfig", path.to_str().unwrap()];
     // Nobody provisions volumes there, so every directory lies in one that goes with the pod.
@@ -223,7 +223,33 @@ async fn a_scratch_cluster_of_ones_own_is_as_before() {
     assert!(secrets.list(&all).await.unwrap().items.is_empty());
     assert_unclaimed(&client).await;
 
-    // What is in use is not touched.
+    one_that_is_interrupted_leaves_no_object(&place, &scratch, &file).await;
+    what_is_in_use_is_not_touched(&place, &scratch, &text).await;
+    beside_a_real_node(&place, &scratch, &text).await;
+}
+
+/// Whatever was on its way when it was told to stop.
+async fn one_that_is_interrupted_leaves_no_object(place: &Place, scratch: &ControlPlane, file: &Path) {
+    let (path, client) = (scratch.admin_kubeconfig_path(), scratch.client().await.unwrap());
+    for said in ["making", "applying"] {
+        let mut child = place.command(file, &["--kubeconfig", path.to_str().unwrap()]).spawn().unwrap();
+        read_until(&mut child, said).await;
+        signal(&child, Signal::SIGINT);
+        let ended = tokio::time::timeout(BOUND, child.wait()).await.expect("it ends").unwrap();
+        assert_eq!(ended.code(), Some(2));
+        place.assert_clean().await;
+        let all = ListParams::default();
+        let nodes = Api::<Node>::all(client.clone()).list(&all).await.unwrap();
+        let clusters = Api::<IrisCluster>::all(client.clone()).list(&all).await.unwrap();
+        assert!(nodes.items.is_empty() && clusters.items.is_empty(), "{said}: {nodes:?} {clusters:?}");
+        assert_unclaimed(&client).await;
+    }
+}
+
+async fn what_is_in_use_is_not_touched(place: &Place, scratch: &ControlPlane, text: &str) {
+    let path = scratch.admin_kubeconfig_path();
+    let with = ["--kubeconfig", path.to_str().unwrap()];
+    let file = place.file("iris.yaml", text);
     scratch
         .apply(
             &CLUSTER
@@ -248,21 +274,40 @@ async fn a_scratch_cluster_of_ones_own_is_as_before() {
 
     // Nor is a resource of the same name, whatever is allowed.
     let anyway = [&with[..], &["--on-a-cluster-in-use"]].concat();
-    scratch.apply(&text).await.unwrap();
+    scratch.apply(text).await.unwrap();
     let (code, _, err) = place.run(&file, &anyway).await;
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("IrisCluster rehearsal/iris is there already"), "{err}");
     place.assert_clean().await;
 
-    // Beside a real node it works, and the node stays.
+    let client = scratch.client().await.unwrap();
     for (namespace, name) in [("rehearsal", "iris"), ("default", "theirs")] {
         let clusters: Api<IrisCluster> = Api::namespaced(client.clone(), namespace);
         clusters.delete(name, &DeleteParams::default()).await.unwrap();
     }
+}
+
+/// A real node stays, and so that a mirror is placed over zones the cluster gets a policy for a while.
+async fn beside_a_real_node(place: &Place, scratch: &ControlPlane, text: &str) {
+    let (path, client) = (scratch.admin_kubeconfig_path(), scratch.client().await.unwrap());
+    let anyway = ["--kubeconfig", path.to_str().unwrap(), "--on-a-cluster-in-use"];
+    let mirror = text
+        .replace("    data: {", "    arbiter: {image: arbiter}\n    data: {mirrored: true, ")
+        .replace("[Boston_1]", "[Boston_1, london]");
+    let (file, mark) = (place.file("mirror.yaml", &mirror), scratch.audit_mark().unwrap());
     let (code, out, err) = place.run(&file, &anyway).await;
     assert_eq!(code, 0, "{out}{err}");
     place.assert_clean().await;
-    let nodes = Api::<Node>::all(client.clone()).list(&all).await.unwrap();
+    let writes = scratch.write_requests_since(mark).unwrap();
+    for resource in ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"] {
+        for verb in ["patch", "delete"] {
+            let is_done = writes
+                .iter()
+                .any(|write| write.resource == resource && write.verb == verb && write.is_effective());
+            assert!(is_done, "no {verb} of {resource}");
+        }
+    }
+    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await.unwrap();
     assert_eq!(nodes.iter().map(kube::ResourceExt::name_any).collect::<Vec<_>>(), ["real"]);
     assert_unclaimed(&client).await;
 }
