@@ -184,18 +184,23 @@ async fn one_that_is_interrupted_leaves_nothing() {
     place.assert_clean().await;
 }
 
+/// The cluster without volume claims: nobody provisions volumes on a cluster of one's own, so every directory lies in one
+/// that goes with the pod.
+fn without_claims() -> String {
+    let directories = "volumeMounts: [{name: v, mountPath: /v}], storageDB: {mountPath: /v/db}, storageWIJ: {mountPath: \
+                       /v/wij}, storageJournal1: {mountPath: /v/j1}, storageJournal2: {mountPath: /v/j2}, ";
+    CLUSTER
+        .replace("  storageClassName: fast\n", "  volumes: [{name: v, emptyDir: {}}]\n")
+        .replace("    data: {", &format!("    data: {{{directories}"))
+}
+
 #[tokio::test]
 async fn a_scratch_cluster_of_ones_own_is_as_before() {
     let place = Place::new("given");
     let scratch = ControlPlane::builder("given").kwok(false).audit_log(true).start().await.unwrap();
     let path = scratch.admin_kubeconfig_path();
     let with = ["--kubeconfig", path.to_str().unwrap()];
-    // Nobody provisions volumes there, so every directory lies in one that goes with the pod.
-    let directories = "volumeMounts: [{name: v, mountPath: /v}], storageDB: {mountPath: /v/db}, storageWIJ: {mountPath: \
-                       /v/wij}, storageJournal1: {mountPath: /v/j1}, storageJournal2: {mountPath: /v/j2}, ";
-    let text = CLUSTER
-        .replace("  storageClassName: fast\n", "  volumes: [{name: v, emptyDir: {}}]\n")
-        .replace("    data: {", &format!("    data: {{{directories}"));
+    let text = without_claims();
     let file = place.file("iris.yaml", &text);
     let client = scratch.client().await.unwrap();
     // Somebody else's, and not ours to write or to delete.
