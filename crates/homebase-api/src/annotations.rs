@@ -9,22 +9,23 @@ pub const PAUSED: &str = "homebase.dev/paused";
 /// Registration: namespaces to watch, separated by commas. Default: all.
 pub const WATCH_NAMESPACES: &str = "homebase.dev/watch-namespaces";
 
-/// Registration: `Install` (default), `Adopt` or `Never`.
+/// Registration: `Install` (default); `Adopt` also takes over CRDs that somebody else made; `Never` writes none.
 pub const CRD_POLICY: &str = "homebase.dev/crd-policy";
 
-/// Registration: requests per second to the cluster.
+/// Registration: requests to the cluster that begin within one second, 1 to 10000. Default: the hub's `--cluster-qps`.
 pub const QPS: &str = "homebase.dev/qps";
 
-/// Registration: requests that may exceed [`QPS`] for a moment.
+/// Registration: the same as [`QPS`]; the larger one of the two counts.
 pub const BURST: &str = "homebase.dev/burst";
 
-/// Registration: resources that are reconciled at the same time.
+/// Registration: requests to the cluster that wait for an answer at the same time, 1 to 600. Default: the hub's
+/// `--cluster-max-in-flight`.
 pub const MAX_IN_FLIGHT: &str = "homebase.dev/max-in-flight";
 
 /// Registration: what happens on the cluster when it is deregistered. Default: `Orphan`.
 pub const DEREGISTRATION_POLICY: &str = "homebase.dev/deregistration-policy";
 
-/// Registration: UID that the `kube-system` Namespace of the cluster must have.
+/// Registration: UID that the `kube-system` Namespace of the cluster must have. Default: that of the first contact.
 pub const EXPECTED_CLUSTER_UID: &str = "homebase.dev/expected-cluster-uid";
 
 /// Registration: `true` accepts an insecure kubeconfig, where the hub's settings allow it too.

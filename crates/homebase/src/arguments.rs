@@ -16,7 +16,7 @@ mod tests;
 
 /// Environment variable for `--namespace`.
 pub(crate) const NAMESPACE_VARIABLE: &str = "HOMEBASE_NAMESPACE";
-/// Environment variable for `--instance`; the chart sets it to the name of the pod.
+/// Environment variable for `--instance`.
 pub(crate) const INSTANCE_VARIABLE: &str = "HOMEBASE_INSTANCE";
 /// Environment variable for `--log-level`.
 pub(crate) const LOG_LEVEL_VARIABLE: &str = "HOMEBASE_LOG";
@@ -25,10 +25,12 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done; for `status`: the cluster is Ready; for `doctor`: every check passed; for `validate`: all is valid; for
      `attest` and `simulate`: every claim passes; for `plan --diff`: nothing would change
-  1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed; for `validate` and `plan`: a
-     resource is invalid; for `attest` and `simulate`: a claim fails; for `plan --diff`: something would change
-  2  the arguments cannot be used; for `status`, `doctor`, `attest`, `simulate` and `plan --diff`: it cannot be told; for
-     `validate` and `plan`: a manifest cannot be read, or there is none
+  1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed; for `validate`, `simulate` and `plan`
+     without --diff: a resource is invalid; for `attest` and `simulate`: a claim fails; for `plan --diff`: something
+     would change
+  2  the arguments cannot be used; for `status`, `doctor`, `attest`, `simulate` and `plan --diff`: it cannot be told;
+     for `validate`, `plan` and `simulate`: a manifest cannot be read, or there is none; for `plan --diff`: a resource
+     is invalid; for `simulate`: it was interrupted, or not everything could be cleaned up
 
 Data goes to standard output, messages go to standard error. NO_COLOR switches colours off.";
 
@@ -353,8 +355,9 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) allow_insecure_registrations: bool,
 
-    /// ID of another hub whose objects this one takes over; may be given several times. Only for a hub that has
-    /// ended for good: two hubs that write the same objects would undo each other's work.
+    /// ID of another hub whose objects this one takes over, as the condition `CRDsInstalled` of the `WorkCluster`
+    /// names it; may be given several times. Only for a hub that has ended for good: two hubs that write the same
+    /// objects would undo each other's work.
     #[arg(long, value_name = "HUB_ID")]
     pub(crate) take_over: Vec<String>,
 

@@ -195,8 +195,9 @@ pub const NEEDS: &[Need] = &[
         verbs: &["create"],
         scope: Scope::WatchedNamespaces,
         without: Without::WorkGoesOn,
-        why: "restarts the pods of a mirror for an update, the primary last; without it such updates stop while \
-              another member than the first is primary",
+        why: "restarts pods that an update would not reach in another way: those of a mirror while another member than \
+              the first is primary, the primary last; one that never started and holds up a corrected spec; those of \
+              nodes that get additional volume claims. Without it such updates wait",
     },
     Need {
         target: resource("", "persistentvolumeclaims", None),

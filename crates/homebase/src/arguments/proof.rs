@@ -108,7 +108,7 @@ pub(crate) struct SimulateArguments {
     pub(crate) on_a_cluster_in_use: bool,
 
     /// Directory with etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and kwok. Without
-    /// it: `KUBEBUILDER_ASSETS`, then target/tools below this directory.
+    /// it: `KUBEBUILDER_ASSETS`, then target/tools below the current directory.
     #[arg(long, value_name = "DIR")]
     pub(crate) assets: Option<PathBuf>,
 
