@@ -112,8 +112,7 @@ impl Nodes {
         let nodes = self.clone();
         let run = async move {
             nodes.0.asked.notified().await;
-            let feed =
-                Feed { nodes: nodes.clone(), seen: None, wake: wake.clone(), forbidden: Arc::default() };
+            let feed = Feed::new(nodes.clone(), wake.clone());
             let forbidden = feed.forbidden.clone();
             let pause = move |delay: Duration| {
                 let delay =
@@ -187,9 +186,15 @@ struct Feed<W> {
     wake: W,
     /// Whether the last try was refused.
     forbidden: Arc<AtomicBool>,
+    /// Whether nothing has failed since the last listing.
+    listed: bool,
 }
 
 impl<W: Fn(Concerned)> Feed<W> {
+    fn new(nodes: Nodes, wake: W) -> Self {
+        Self { nodes, seen: None, wake, forbidden: Arc::default(), listed: false }
+    }
+
     /// The zone of a node; those of one zone share its name.
     fn zone_of(&self, node: &PartialObjectMeta<Node>) -> Zone {
         let Some(zone) = node.labels().get(ZONE).filter(|zone| !zone.is_empty()) else { return Zone(None) };
@@ -221,6 +226,7 @@ impl<W: Fn(Concerned) + Send> Listener<PartialObjectMeta<Node>> for Feed<W> {
             }
             Event::InitDone => {
                 self.forbidden.store(false, Ordering::Relaxed);
+                self.listed = true;
                 self.nodes.replace(self.seen.take().unwrap_or_default())
             }
             Event::Apply(node) => {
@@ -237,6 +243,10 @@ impl<W: Fn(Concerned) + Send> Listener<PartialObjectMeta<Node>> for Feed<W> {
     fn failure(&mut self, category: Category, message: &str) {
         tracing::debug!(category = category.as_str(), error = message, "nodes not watched");
         self.forbidden.store(category == Category::Forbidden, Ordering::Relaxed);
+        // Who may list but not watch has what was listed just now, and the next listing brings it up to date.
+        if std::mem::take(&mut self.listed) && category == Category::Forbidden {
+            return;
+        }
         let why = match category {
             Category::Forbidden => Unread::Forbidden,
             other => Unread::Failed(other.as_str()),

@@ -23,7 +23,7 @@ fn on(names: &[&str]) -> Concerned {
 fn played(nodes: &Nodes, play: impl FnOnce(&mut dyn Listener<PartialObjectMeta<Node>>)) -> Vec<Concerned> {
     let woken = Mutex::new(Vec::new());
     let wake = |concerned| woken.lock().unwrap().push(concerned);
-    play(&mut Feed { nodes: nodes.clone(), seen: None, wake, forbidden: Arc::default() });
+    play(&mut Feed::new(nodes.clone(), wake));
     woken.into_inner().unwrap()
 }
 
@@ -80,6 +80,25 @@ fn a_failure_is_told_once_and_forgets_no_zone_but_for_a_lost_right() {
     assert_eq!(woken, [Concerned::All]);
     assert_eq!(zones(&nodes), Some(known(&[("a", Some("x"))])));
     let woken = played(&nodes, |feed| feed.failure(Category::Forbidden, ""));
+    assert_eq!((woken, zones(&nodes)), (vec![Concerned::All], Some(NodeZones::Unread(Unread::Forbidden))));
+}
+
+#[test]
+fn who_may_list_but_not_watch_knows_the_zones_until_a_listing_is_refused() {
+    let nodes = Nodes::new(&Namespaces::All);
+    nodes.start();
+    let woken = played(&nodes, |feed| {
+        for _ in 0..3 {
+            list(feed, &[("a", Some("x"))]);
+            feed.failure(Category::Forbidden, "");
+        }
+    });
+    assert_eq!((woken, zones(&nodes)), (vec![Concerned::All], Some(known(&[("a", Some("x"))]))));
+    let woken = played(&nodes, |feed| {
+        list(feed, &[("a", Some("x"))]);
+        feed.failure(Category::Forbidden, "");
+        feed.failure(Category::Forbidden, "");
+    });
     assert_eq!((woken, zones(&nodes)), (vec![Concerned::All], Some(NodeZones::Unread(Unread::Forbidden))));
 }
 
