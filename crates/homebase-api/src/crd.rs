@@ -66,7 +66,7 @@ fn scale_paths(crd: &CustomResourceDefinition) -> Vec<String> {
 /// Makes every optional field take `null`, which manifests in the wild write for "absent".
 ///
 /// Not the fields of the scale subresource, whose reader takes a `null` that is kept for a fault, and not those with
-/// an `enum`, in which an apiserver knows no `null`. There it drops the `null` when an object is created or replaced,
+/// an `enum`, in which an apiserver knows no `null`, not even one that is listed. There it drops the `null` when an object is created or replaced,
 /// and refuses it in a server-side apply.
 fn accept_null(node: &mut JSONSchemaProps, path: &str, except: &[String]) {
     let required = node.required.clone().unwrap_or_default();

@@ -15,7 +15,7 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use node::{NodeSpec, UpdateStrategy, UpdateStrategyType};
+pub use node::{NodeSpec, PlainNode, UpdateStrategy, UpdateStrategyType};
 pub use pod::{ControllerTemplate, ObjectMetadata, PodSpecTemplate, PodTemplate};
 pub use service::{ServiceMetadata, ServiceTemplate};
 pub use status::{IrisClusterStatus, MirrorStatus, NodeGroupStatus, NodesStatus, Phase};
@@ -26,7 +26,7 @@ pub use webgateway::{AlternativeServers, Webgateway, WebgatewaySettings, Webgate
 use crate::{embedded::Embedded, limits, null, rules};
 
 /// What a user asks for: the nodes of the cluster and what they have in common.
-#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "intersystems.com",
     version = "v1alpha1",
@@ -61,7 +61,8 @@ pub struct IrisClusterSpec {
     pub license_key_secret: Option<LocalReference>,
 
     /// `ConfigMap` with any of the keys `common.cpf`, `data.cpf`, `compute.cpf` and `CSP-merge.ini` (older:
-    /// `CSP.ini`), appended to the generated text, `common.cpf` first.
+    /// `CSP.ini`), appended to the generated text, `common.cpf` first; and `CSP.conf`, which replaces the configuration of
+    /// the web server in every web gateway, so that `applicationPaths` have to be in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_source: Option<LocalReference>,
 
@@ -128,6 +129,7 @@ pub struct Tls {
     pub common: Option<Embedded<Volume>>,
 
     /// For the connections between mirror members. Needs `ca.pem`. A pod takes a new certificate when it restarts.
+    /// IRIS may keep a member that joins pending until somebody authorizes it on the primary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minProperties" = 1))]
     pub mirror: Option<Embedded<Volume>>,

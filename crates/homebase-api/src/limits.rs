@@ -77,8 +77,8 @@ pub const LABEL: &str = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
 /// References of images. Not the whole grammar: what is left over is for the kubelet to refuse.
 pub const IMAGE: &str = r"^[A-Za-z0-9\[][-A-Za-z0-9._:/@\[\]]*$";
 
-/// Versions of IRIS, such as `2024.1` or `2024.1.0.267`.
-pub const VERSION: &str = r"^[0-9]{4}(\.[0-9]{1,6}){1,4}$";
+/// Versions of IRIS, such as `2024.1`, `2024.1.0.267` or `2024.1-preview`.
+pub const VERSION: &str = r"^[0-9]{4}(\.[0-9]{1,6}){1,4}(-[-.A-Za-z0-9]+)?$";
 
 /// Absolute paths without characters that could end a line or a value of a CPF or CSP file.
 pub const PATH: &str = r#"^/[^\s,;="\\\[\]]*$"#;

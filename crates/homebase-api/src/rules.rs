@@ -104,21 +104,18 @@ pub(crate) fn spec() -> Vec<Rule> {
 /// `spec.topology.data`, without its volumes.
 pub(crate) fn data() -> Vec<Rule> {
     let mut rules = vec![
-        rule_at(
-            "mirrorMap",
-            "!has(self.mirrorMap) || (has(self.mirrored) && self.mirrored)",
-            "mirrorMap has a meaning for a mirror only: set mirrored to true, or remove mirrorMap",
-        ),
         rule(
             "(has(self.mirrored) && self.mirrored) == (has(oldSelf.mirrored) && oldSelf.mirrored)",
             "mirrored cannot change, because databases that exist do not become mirrored or the reverse: \
              restore the old value, or make a new IrisCluster and move the data",
         ),
         rule(
-            "has(self.mirrorMap) == has(oldSelf.mirrorMap) || \
-             (has(self.mirrorMap) && (self.mirrorMap.startsWith('primary,backup') || self.mirrorMap == 'primary')) || \
-             (has(oldSelf.mirrorMap) && \
-              (oldSelf.mirrorMap.startsWith('primary,backup') || oldSelf.mirrorMap == 'primary'))",
+            format!(
+                "!(has(self.mirrored) && self.mirrored) || has(self.mirrorMap) == has(oldSelf.mirrorMap) || \
+                 (has(self.mirrorMap) && {}) || (has(oldSelf.mirrorMap) && {})",
+                begins_as_default("self.mirrorMap"),
+                begins_as_default("oldSelf.mirrorMap"),
+            ),
             format!("{KEEP_ROLES} (without mirrorMap the roles are primary,backup)"),
         ),
         rule(
@@ -180,6 +177,17 @@ fn iris_names(field: &str, what: &str) -> Vec<Rule> {
     ]
 }
 
+/// Whether a map gives the members that it has the roles which they have without one.
+fn begins_as_default(map: &str) -> String {
+    let map = without_blanks(map);
+    format!("({map}.startsWith('primary,backup') || {map} == 'primary')")
+}
+
+/// Blanks around a role are forgiven, and there are none within one.
+fn without_blanks(map: &str) -> String {
+    format!("{map}.replace(' ', '')")
+}
+
 /// No role is the beginning of another, so that comparing the beginnings of two maps compares their roles.
 const KEEP_ROLES: &str =
     "mirrorMap cannot give members that exist another role: add or remove roles at its end only";
@@ -190,48 +198,42 @@ pub(crate) fn mirror_map_roles() -> Vec<Rule> {
     let members = limits::MIRROR_MEMBERS;
     vec![
         rule(
-            format!("self.split(',').all(role, role in [{}])", roles.join(", ")),
+            format!("self.split(',').all(role, role.trim() in [{}])", roles.join(", ")),
             "mirrorMap holds an unknown role: use primary, backup, drasync, rorasync and rwrasync, \
-             separated by commas without blanks",
+             separated by commas",
         ),
         rule(
-            "self.split(',')[0] == 'primary' && self.split(',').filter(role, role == 'primary').size() == 1",
+            "self.split(',')[0].trim() == 'primary' && \
+             self.split(',').filter(role, role.trim() == 'primary').size() == 1",
             "mirrorMap must begin with primary and name it once: move primary to the front",
         ),
         rule(
-            "self.split(',').filter(role, role == 'backup').size() <= 1",
+            "self.split(',').filter(role, role.trim() == 'backup').size() <= 1",
             "mirrorMap names more than one backup: a mirror has one failover partner, make the others drasync",
         ),
         rule(
             format!("self.split(',').size() <= {members}"),
             format!("mirrorMap has more than {members} members, which no mirror can have: remove some"),
         ),
-        rule("self.startsWith(oldSelf) || oldSelf.startsWith(self)", KEEP_ROLES),
+        rule(
+            format!(
+                "{new}.startsWith({old}) || {old}.startsWith({new})",
+                new = without_blanks("self"),
+                old = without_blanks("oldSelf")
+            ),
+            KEEP_ROLES,
+        ),
     ]
 }
 
 /// `spec.topology.compute`, with its volumes.
 pub(crate) fn compute() -> Vec<Rule> {
-    let fields: Vec<_> = [VOLUMES.as_slice(), &["storage"]].concat();
-    let mut rules = vec![no_volumes_when_ephemeral(&fields)];
-    rules.extend(storage(WAS_OR_IS_EPHEMERAL));
-    rules
+    storage(WAS_OR_IS_EPHEMERAL)
 }
 
 /// A web gateway, as node or as sidecar.
 pub(crate) fn webgateway() -> Vec<Rule> {
-    let mut rules = vec![no_volumes_when_ephemeral(&["storageDB"])];
-    rules.extend(volume("storageDB", None, WAS_OR_IS_EPHEMERAL));
-    rules
-}
-
-fn no_volumes_when_ephemeral(fields: &[&str]) -> Rule {
-    let given: Vec<_> = fields.iter().map(|field| format!("has(self.{field})")).collect();
-    rule_at(
-        "ephemeral",
-        format!("!has(self.ephemeral) || !self.ephemeral || !({})", given.join(" || ")),
-        "ephemeral nodes have no volumes: remove ephemeral, or the storage fields",
-    )
+    volume("storageDB", None, WAS_OR_IS_EPHEMERAL).into()
 }
 
 /// Nodes that are or were ephemeral have no claims that could shrink or move.

@@ -40,6 +40,6 @@ pub use self::plan::storage::{ClaimGrowth, Storage};
 pub use self::plan::stuck::{StuckSet, never_started, stuck_pod};
 pub use self::plan::{Applied, Plan, Prepared, Stage, Waiting, WaitingReason, plan};
 pub use self::preview::{Preview, PreviewObject, PreviewStep, preview};
-pub use self::status::{failed_status, first_status, refused_status, status};
-pub use self::validate::validate;
+pub use self::status::{failed_status, first_status, refused_status, status, unreadable};
+pub use self::validate::{CONFIG_SOURCE_KEYS, validate};
 pub use self::validated::{ValidatedCluster, places_members};

@@ -8,6 +8,7 @@ use homebase_core::{ObjectKey, Retry};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::core::PartialObjectMeta;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -267,6 +268,28 @@ pub async fn fetch<K: Object>(client: &Client, key: &ObjectKey) -> Result<Option
         source,
     })
     .await
+}
+
+/// Writes fields of the status of an object that does not fit its own schema: an apiserver applies nothing to such a one.
+/// The answer is not read, for it need not fit `K`.
+pub async fn patch_status<K: Object>(
+    client: &Client,
+    key: &ObjectKey,
+    uid: &str,
+    status: &impl Serialize,
+    manager: &str,
+) -> Result<(), WriteError> {
+    let patch = Patch::Merge(json!({ "metadata": { "uid": uid }, "status": status }));
+    let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+    let api = api_of::<PartialObjectMeta<K>>(client, key);
+    let request = api.patch_status(&key.name, &params, &patch);
+    within("write the status of", kind_of::<K>(), key, request, |kind, key, source| WriteError::ApplyStatus {
+        kind,
+        key,
+        source,
+    })
+    .await
+    .map(drop)
 }
 
 /// Lists the objects of a namespace that a label selector selects, as they are now. For what is few by nature: all of

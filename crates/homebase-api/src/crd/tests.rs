@@ -55,16 +55,19 @@ fn schemas_are_structural() {
 }
 
 /// Where a user's core values are kept as they are, relative to a node group or to `spec`.
-const EMBEDDED: [&str; 40] = [
+const EMBEDDED: [&str; 46] = [
     ".podTemplate",
     ".podTemplate.controller",
     ".podTemplate.metadata",
     ".podTemplate.spec",
+    ".irisDatabases[]",
+    ".irisNamespaces[]",
     ".podTemplate.spec.affinity",
     ".podTemplate.spec.containerSecurityContext",
     ".podTemplate.spec.dnsConfig",
     ".podTemplate.spec.env[]",
     ".podTemplate.spec.envFrom[]",
+    ".podTemplate.spec.hostAliases[]",
     ".podTemplate.spec.initContainers[]",
     ".podTemplate.spec.lifecycle",
     ".podTemplate.spec.livenessProbe",
@@ -96,6 +99,9 @@ const EMBEDDED: [&str; 40] = [
     ".volumeClaimTemplates[]",
     ".volumeMounts[]",
     ".volumes[]",
+    ".spec.topology.arbiter",
+    ".spec.topology.iam",
+    ".spec.topology.sam",
 ];
 
 #[test]
@@ -117,7 +123,8 @@ fn unknown_fields_are_kept_only_in_embedded_values() {
             continue;
         }
         assert_eq!(node.type_.as_deref(), Some("object"), "{path}");
-        let place = groups.iter().find_map(|group| path.strip_prefix(group)).unwrap_or(&path).to_owned();
+        let below = groups.iter().find_map(|group| path.strip_prefix(group));
+        let place = below.filter(|below| !below.is_empty()).unwrap_or(&path).to_owned();
         let tls = [".tls.common", ".tls.ecp", ".tls.mirror", ".tls.superserver", ".tls.webgateway"];
         found.insert(if tls.contains(&place.as_str()) {
             ".tls.{common,ecp,mirror,superserver,webgateway}".to_owned()

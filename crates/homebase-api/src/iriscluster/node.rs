@@ -1,8 +1,11 @@
 //! What every node group has in common. It must not hold what only one group has.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::VolumeMount;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::PodTemplate;
 use crate::{embedded::Embedded, limits, null};
@@ -40,10 +43,24 @@ pub struct NodeSpec {
     #[schemars(length(max = limits::LIST_ITEMS))]
     pub volume_mounts: Vec<Embedded<VolumeMount>>,
 
-    /// Version of IRIS, quoted, such as `"2024.1"`; picks the CPF dialect. Default: taken from the image tag.
+    /// Version of IRIS, quoted, such as `"2024.1"`; picks the CPF dialect of data and compute nodes. Default: taken from
+    /// the image tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = limits::VERSION_LENGTH), regex(pattern = limits::VERSION))]
     pub compatibility_version: Option<String>,
+}
+
+/// A node group that has only what every group has. Manifests in the wild write more, such as `mirrored: false` of an
+/// arbiter.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlainNode {
+    /// What every node group has.
+    #[serde(flatten)]
+    pub node: NodeSpec,
+
+    /// Fields that Homebase does not know: kept, reported as a warning, without effect.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 /// How pods get a new template.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, EnvFromSource, EnvVar, Lifecycle, PodDNSConfig, PodSecurityContext, Probe,
-    ResourceRequirements, SecurityContext, Toleration, TopologySpreadConstraint,
+    Affinity, Container, EnvFromSource, EnvVar, HostAlias, Lifecycle, PodDNSConfig, PodSecurityContext,
+    Probe, ResourceRequirements, SecurityContext, Toleration, TopologySpreadConstraint,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,15 +90,15 @@ pub struct PodSpecTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Embedded<ResourceRequirements>>,
 
-    /// Replaces the liveness probe of the container.
+    /// Liveness probe of the container. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness_probe: Option<Embedded<Probe>>,
 
-    /// Replaces the readiness probe of the container.
+    /// Readiness probe of the container. Default: none, so that a pod counts as ready once IRIS was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness_probe: Option<Embedded<Probe>>,
 
-    /// Replaces the start-up probe of the container.
+    /// Start-up probe of the container. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Embedded<Probe>>,
 
@@ -163,7 +163,7 @@ pub struct PodSpecTemplate {
     #[schemars(length(max = limits::LIST_ITEMS))]
     pub init_containers: Vec<Embedded<Container>>,
 
-    /// Seconds that a pod gets to stop. Default: that of the operator for the group.
+    /// Seconds that a pod gets to stop. Default: 30, as for every pod; a database with much to write wants more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub termination_grace_period_seconds: Option<i64>,
@@ -180,6 +180,23 @@ pub struct PodSpecTemplate {
     /// Whether the pods use the network of their node. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_network: Option<bool>,
+
+    /// Entries of `/etc/hosts` in the pods.
+    #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = limits::LIST_ITEMS))]
+    pub host_aliases: Vec<Embedded<HostAlias>>,
+
+    /// Whether the containers of a pod see each other's processes. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_process_namespace: Option<bool>,
+
+    /// Whether the pods get the token of their service account. Default: as the service account says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automount_service_account_token: Option<bool>,
+
+    /// Whether the pods get environment variables for the Services of their namespace. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable_service_links: Option<bool>,
 
     /// Fields that Homebase does not know: kept, reported as a warning, without effect.
     #[serde(flatten)]

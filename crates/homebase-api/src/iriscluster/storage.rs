@@ -30,7 +30,7 @@ pub struct StorageSpec {
     #[serde(rename = "storageJournal2", default, skip_serializing_if = "Option::is_none")]
     pub journal2: Option<VolumeSettings>,
 
-    /// Legacy name of `storageDB`, which wins when both are given.
+    /// Legacy name of `storageDB`. Not together with it.
     #[serde(rename = "storage", default, skip_serializing_if = "Option::is_none")]
     pub legacy: Option<VolumeSettings>,
 }

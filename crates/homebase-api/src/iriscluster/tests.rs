@@ -36,9 +36,10 @@ spec:
           args: null
           resources: {limit: {cpu: 2}, requests: {memory: 1Gi, hugepages-2Mi: 2Gi}}
           securityContext: {fsGroup: 51773, allowPrivilegeEscalation: false}
-          shareProcessNamespace: true
+          activeDeadlineSeconds: 5
     arbiter:
       image: intersystems/arbiter:2024.1
+      mirrored: false
       podTemplate: {spec: null}
     compute:
       image: intersystems/iris:2024.1
@@ -60,12 +61,13 @@ fn manifests_in_the_wild_are_read() {
     assert_eq!(data.storage.database().unwrap().size().unwrap().0, "10Gi");
     let pod = data.node.pod_template.as_ref().unwrap().spec.as_ref().unwrap();
     assert!(pod.args.is_empty());
-    assert_eq!(pod.unknown, [("shareProcessNamespace".to_owned(), json!(true))].into());
+    assert_eq!(pod.unknown, [("activeDeadlineSeconds".to_owned(), json!(5))].into());
     assert_eq!(pod.resources.as_ref().unwrap().unknown_fields(), ["limit"]);
     assert_eq!(pod.security_context.as_ref().unwrap().unknown_fields(), ["allowPrivilegeEscalation"]);
 
     let arbiter = cluster.spec.topology.arbiter.as_ref().unwrap();
-    assert_eq!(arbiter.pod_template.as_ref().unwrap().spec, None);
+    assert_eq!(arbiter.unknown, [("mirrored".to_owned(), json!(false))].into());
+    assert_eq!(arbiter.node.pod_template.as_ref().unwrap().spec, None);
     let compute = cluster.spec.topology.compute.as_ref().unwrap();
     assert_eq!(compute.replicas, Some(0));
     let pod = compute.node.pod_template.as_ref().unwrap().spec.as_ref().unwrap();
@@ -117,7 +119,7 @@ spec:
 ",
     );
     let sidecar = cluster.spec.topology.data.webgateway.as_ref().unwrap();
-    assert_eq!(sidecar.gateway.type_, WebgatewayType::ApacheLockeddown);
+    assert_eq!(sidecar.gateway.type_, Some(WebgatewayType::ApacheLockeddown));
     assert_eq!(sidecar.gateway.login_secret.as_ref().unwrap().name, "login");
     let gateway = cluster.spec.topology.webgateway.as_ref().unwrap();
     assert_eq!(gateway.replicas, Some(2));

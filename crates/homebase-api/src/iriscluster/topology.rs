@@ -1,15 +1,16 @@
 //! The node groups of a cluster and the vocabulary of mirrors. It must not place or count pods.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{NodeSpec, StorageSpec, Webgateway, WebgatewaySidecar};
+use super::{NodeSpec, PlainNode, StorageSpec, Webgateway, WebgatewaySidecar};
 use crate::{limits, null, rules};
 
 /// The node groups of a cluster.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Topology {
     /// Nodes that hold the databases.
@@ -21,7 +22,7 @@ pub struct Topology {
 
     /// The third vote of a mirror. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arbiter: Option<NodeSpec>,
+    pub arbiter: Option<PlainNode>,
 
     /// Web gateways as nodes of their own. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,13 +30,13 @@ pub struct Topology {
 
     /// The manager of System Alerting and Monitoring, one pod behind the Service `NAME-sam`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sam: Option<NodeSpec>,
+    pub sam: Option<PlainNode>,
 
     /// `InterSystems` API Manager, one pod behind the Service `NAME-iam`. It gets its licence from IRIS with the
     /// password of the user `IAM`: name a Secret in the environment variable `ISC_IAM_PASSWORD` of `podTemplate`.
     /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub iam: Option<NodeSpec>,
+    pub iam: Option<PlainNode>,
 }
 
 /// Nodes that hold the databases.
@@ -56,7 +57,8 @@ pub struct Data {
     pub mirrored: bool,
 
     /// Roles of the mirror members in their order, separated by commas: `primary` first, then at most one
-    /// `backup`, then asyncs (`drasync`, `rorasync`, `rwrasync`). Default: `primary,backup` when mirrored.
+    /// `backup`, then asyncs (`drasync`, `rorasync`, `rwrasync`). Default: `primary,backup` when mirrored. Without
+    /// effect when not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::MIRROR_MAP_LENGTH))]
     #[schemars(extend("x-kubernetes-validations" = rules::mirror_map_roles()))]
@@ -93,7 +95,7 @@ pub struct Compute {
     #[serde(flatten)]
     pub node: NodeSpec,
 
-    /// The predefined volumes. Not together with `ephemeral`.
+    /// The predefined volumes.
     #[serde(flatten)]
     pub storage: StorageSpec,
 
@@ -103,7 +105,8 @@ pub struct Compute {
     #[schemars(range(min = 0, max = limits::MAX_REPLICAS))]
     pub replicas: Option<i32>,
 
-    /// Whether the nodes run without volume claims. Default: false.
+    /// Whether the nodes run without volume claims; of the predefined volumes only `mountPath` has an effect then.
+    /// Default: false.
     #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "std::ops::Not::not")]
     pub ephemeral: bool,
 
@@ -130,6 +133,10 @@ pub struct IrisDatabase {
     /// sharded cluster take no databases of yours: say `false` there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirrored: Option<bool>,
+
+    /// Fields that Homebase does not know: kept, reported as a warning, without effect.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 /// An IRIS namespace to create on the data nodes.
@@ -153,6 +160,10 @@ pub struct IrisNamespace {
     /// Whether the namespace is enabled for interoperability. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interop: Option<bool>,
+
+    /// Fields that Homebase does not know: kept, reported as a warning, without effect.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 /// The role of a mirror member, as `mirrorMap` and the label `intersystems.com/mirrorRole` write it.

@@ -58,12 +58,13 @@ pub struct WebgatewaySidecar {
 }
 
 /// What every web gateway has, wherever it runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebgatewaySettings {
-    /// Web server that the image holds.
-    #[serde(rename = "type")]
-    pub type_: WebgatewayType,
+    /// Web server that the image holds. Default: by the name of the image, `nginx` where that says `nginx`,
+    /// `apache-lockeddown` where it says `lockeddown`, else `apache`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub type_: Option<WebgatewayType>,
 
     /// Paths of the web applications to serve, such as `/csp/user`. Default: none beyond those of IRIS.
     #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "Vec::is_empty")]
@@ -79,7 +80,8 @@ pub struct WebgatewaySettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_secret: Option<LocalReference>,
 
-    /// Whether the gateway keeps its configuration without a volume. Default: false.
+    /// Whether the gateway keeps its configuration without a volume claim; of `storageDB` only `mountPath` has an
+    /// effect then. Default: false.
     #[serde(default, deserialize_with = "null::as_default", skip_serializing_if = "std::ops::Not::not")]
     pub ephemeral: bool,
 }

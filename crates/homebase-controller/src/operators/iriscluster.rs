@@ -38,6 +38,7 @@ mod nodes;
 mod placement;
 mod pods;
 mod restart;
+mod unreadable;
 mod volumes;
 mod watches;
 
@@ -48,6 +49,7 @@ use nodes::Nodes;
 use placement::Placer;
 use pods::KnownPod;
 use restart::Holds;
+use unreadable::ToldUnreadable;
 use volumes::Volumes;
 
 /// The reconciler of one cluster.
@@ -66,6 +68,7 @@ pub(super) struct IrisClusterReconciler {
     requests: Mutex<Option<super::sources::Requests>>,
     mirrors: Mirrors,
     holds: Holds,
+    unreadable: ToldUnreadable,
 }
 
 /// The ConfigMap that a cluster names.
@@ -99,6 +102,7 @@ impl IrisClusterReconciler {
             requests: Mutex::new(Some(requests)),
             mirrors: Mirrors::new(mirror_interval),
             holds: Holds::default(),
+            unreadable: ToldUnreadable::default(),
         }
     }
 
@@ -131,7 +135,11 @@ impl IrisClusterReconciler {
         let Some(known) = self.objects.get(key).filter(Primary::is_standing) else {
             return self.clean_up(key).await;
         };
-        let Some(cluster) = known.readable().cloned() else { return Ok(Outcome::Done) };
+        let cluster = match known {
+            Primary::Readable(cluster) => cluster,
+            Primary::Unreadable(unreadable) => return self.tell_unreadable(key, &unreadable).await,
+        };
+        self.unreadable.forget(key);
         let cluster = match cluster.status {
             Some(_) => cluster,
             None => {
@@ -191,6 +199,7 @@ impl IrisClusterReconciler {
         self.services.forget_gone(&key.namespace);
         self.config_maps.forget_gone(&key.namespace);
         self.holds.forget(key);
+        self.unreadable.forget(key);
         self.volumes.forget(key);
         let shared = ObjectKey::new(&key.namespace, HEADLESS_SERVICE);
         let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {

@@ -11,15 +11,24 @@ use kube::core::DeserializeGuard;
 pub(super) enum Primary<K> {
     /// The resource.
     Readable(Arc<K>),
-    /// It does not fit this hub's type, as when a newer hub wrote it. It is left as it is.
-    Unreadable,
+    /// It does not fit this hub's type, as when a newer hub wrote it, or another operator under a CRD of its own. It
+    /// is left as it is.
+    Unreadable(Unreadable),
+}
+
+/// What is known of a resource that does not fit this hub's type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) uid: Option<String>,
+    pub(super) generation: Option<i64>,
+    deleting: bool,
 }
 
 impl<K> Clone for Primary<K> {
     fn clone(&self) -> Self {
         match self {
             Self::Readable(object) => Self::Readable(object.clone()),
-            Self::Unreadable => Self::Unreadable,
+            Self::Unreadable(unreadable) => Self::Unreadable(unreadable.clone()),
         }
     }
 }
@@ -37,7 +46,11 @@ impl<K: Resource<DynamicType = ()> + Clone> Primary<K> {
                     namespace = error.metadata.namespace,
                     "resource cannot be read by this version of the hub and is left as it is"
                 );
-                Self::Unreadable
+                Self::Unreadable(Unreadable {
+                    uid: error.metadata.uid.clone(),
+                    generation: error.metadata.generation,
+                    deleting: error.metadata.deletion_timestamp.is_some(),
+                })
             }
         }
     }
@@ -51,13 +64,16 @@ impl<K: Resource<DynamicType = ()> + Clone> Primary<K> {
     pub(super) fn readable(&self) -> Option<&Arc<K>> {
         match self {
             Self::Readable(object) => Some(object),
-            Self::Unreadable => None,
+            Self::Unreadable(_) => None,
         }
     }
 
     /// Whether it is there and not on its way out.
     pub(super) fn is_standing(&self) -> bool {
-        self.readable().is_none_or(|object| object.meta().deletion_timestamp.is_none())
+        match self {
+            Self::Readable(object) => object.meta().deletion_timestamp.is_none(),
+            Self::Unreadable(unreadable) => !unreadable.deleting,
+        }
     }
 }
 
@@ -76,16 +92,18 @@ mod tests {
     use kube::core::DeserializeGuard;
     use serde_json::json;
 
-    use super::Primary;
+    use super::{Primary, Unreadable};
 
     #[test]
     fn an_object_of_a_newer_hub_is_unreadable_and_standing() {
         let read = |spec| {
-            let object = json!({ "metadata": { "name": "a", "namespace": "b" }, "spec": spec });
+            let metadata = json!({ "name": "a", "namespace": "b", "uid": "u", "generation": 3 });
+            let object = json!({ "metadata": metadata, "spec": spec });
             Primary::of(&serde_json::from_value::<DeserializeGuard<Iris>>(object).unwrap())
         };
         let unreadable = read(json!({ "deploymentName": ["not", "a", "text"] }));
-        assert_eq!(unreadable, Primary::Unreadable);
+        let known = Unreadable { uid: Some("u".to_owned()), generation: Some(3), deleting: false };
+        assert_eq!(unreadable, Primary::Unreadable(known));
         assert!(unreadable.is_standing());
         assert!(read(json!({ "deploymentName": "iris" })).readable().is_some());
     }

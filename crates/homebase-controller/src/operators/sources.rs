@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::FuturesUnordered;
 use homebase_core::ObjectKey;
+use homebase_iris::cluster::CONFIG_SOURCE_KEYS;
 use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -20,9 +21,6 @@ use crate::watching::until_ready;
 
 #[cfg(test)]
 mod tests;
-
-/// The keys of a source that mean something; the rest is not kept.
-const KEYS: [&str; 5] = ["common.cpf", "data.cpf", "compute.cpf", "CSP-merge.ini", "CSP.ini"];
 
 /// What is known of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +166,12 @@ impl<W: Fn(&ObjectKey) + Send> Listener<ConfigMap> for Feed<W> {
     }
 }
 
+/// Of a key that means nothing only the name is kept: it is warned of, and its value may be large.
 fn found(object: &ConfigMap) -> Source {
-    let data = object.data.clone().unwrap_or_default();
-    Source::Found(data.into_iter().filter(|(key, _)| KEYS.contains(&key.as_str())).collect())
+    let kept = |key: &str, value: &str| match CONFIG_SOURCE_KEYS.contains(&key) {
+        true => value.to_owned(),
+        false => String::new(),
+    };
+    let data = object.data.iter().flatten();
+    Source::Found(data.map(|(key, value)| (key.clone(), kept(key, value))).collect())
 }

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use homebase_api::iriscluster::{AlternativeServers, WebgatewayType};
+use homebase_api::iriscluster::{AlternativeServers, WebgatewaySettings, WebgatewayType};
 
 use super::names::{
     Connection, GATEWAY_TLS_PORT, LOCKED_DOWN_TLS_PORT, SUPERSERVER_PORT, TLS_AUTHORITIES, TLS_CERTIFICATE,
@@ -102,6 +102,20 @@ fn set_tls(sections: &mut Sections, profile: &str) {
     sections.set(profile, "SSLCC_Certificate_File", &format!("{directory}/{TLS_CERTIFICATE}"));
     sections.set(profile, "SSLCC_Certificate_Key_File", &format!("{directory}/{TLS_KEY}"));
     sections.set(profile, "SSLCC_CA_Certificate_File", &format!("{directory}/{TLS_AUTHORITIES}"));
+}
+
+/// The web server of a gateway: the one that is named, else what the name of its image says.
+pub fn server_of(settings: &WebgatewaySettings, image: &str) -> WebgatewayType {
+    let without_digest = image.split('@').next().unwrap_or(image);
+    let name = without_digest.rsplit('/').next().unwrap_or(without_digest);
+    let by_name = if name.contains("nginx") {
+        WebgatewayType::Nginx
+    } else if name.contains("lockeddown") {
+        WebgatewayType::ApacheLockeddown
+    } else {
+        WebgatewayType::Apache
+    };
+    settings.type_.unwrap_or(by_name)
 }
 
 /// The port on which the web server of an image serves TLS.

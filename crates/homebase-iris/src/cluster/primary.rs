@@ -11,6 +11,7 @@ use homebase_api::labels::Component;
 use homebase_api::{IrisCluster, IrisClusterStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::csp;
 use super::mirror::{DEFAULT_MIRROR_MAP, MirrorMap};
 use super::names::{ClusterName, GATEWAY_PORT, NodeSet, WEB_SERVER_PORT};
 use super::observed::Dereferenced;
@@ -174,7 +175,11 @@ pub fn mirror_members(cluster: &IrisCluster) -> Vec<MirrorMembers> {
     let key = ClusterName::of(cluster);
     let port = match &data.webgateway {
         // The web server is that of the gateway then.
-        Some(sidecar) if sidecar.gateway.type_ != WebgatewayType::ApacheLockeddown => GATEWAY_PORT,
+        Some(sidecar)
+            if csp::server_of(&sidecar.gateway, &sidecar.image) != WebgatewayType::ApacheLockeddown =>
+        {
+            GATEWAY_PORT
+        }
         _ => WEB_SERVER_PORT,
     };
     let shards = data.shards.and_then(|shards| usize::try_from(shards).ok()).unwrap_or(1);

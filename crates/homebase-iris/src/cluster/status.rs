@@ -9,7 +9,8 @@ use homebase_api::conditions::ConditionStatus::{False, True, Unknown};
 use homebase_api::conditions::iris::{FieldConflict, Ready, Reconciling, SpecAccepted, Stalled};
 use homebase_api::iriscluster::{NodeGroupStatus, NodesStatus, Phase};
 use homebase_api::labels::Component;
-use homebase_api::{IrisCluster, IrisClusterStatus};
+use homebase_api::{IrisCluster, IrisClusterSpec, IrisClusterStatus};
+use homebase_core::ObjectKey;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -27,7 +28,7 @@ use super::validated::ValidatedCluster;
 use crate::draft::{Draft, shorten};
 use crate::failure::Failure;
 use crate::readiness::Readiness;
-use crate::report::Invalid;
+use crate::report::{Invalid, InvalidKind};
 
 /// One StatefulSet as it is now.
 pub(crate) struct GroupState<'a> {
@@ -122,6 +123,24 @@ pub fn refused_status(cluster: &IrisCluster, invalid: &[Invalid], now: Timestamp
     status.phase = Some(Phase::Stalled);
     status.waiting.clear();
     status
+}
+
+/// An IrisCluster that this hub cannot read, as far as it can be told of, and what is wrong with it. No word of the
+/// parser: it may quote a value.
+pub fn unreadable(
+    key: &ObjectKey,
+    uid: Option<&str>,
+    generation: Option<i64>,
+) -> (IrisCluster, Vec<Invalid>) {
+    let mut stub = IrisCluster::new(&key.name, IrisClusterSpec::default());
+    stub.metadata.namespace = Some(key.namespace.clone());
+    stub.metadata.uid = uid.map(ToOwned::to_owned);
+    stub.metadata.generation = generation;
+    let message = "does not fit the schema of this hub, as when a newer hub or another operator wrote it: \
+                   `homebase validate` names the fields; until they are changed what runs is left as it is";
+    let invalid =
+        Invalid { path: "spec".to_owned(), kind: InvalidKind::Invalid, message: message.to_owned() };
+    (stub, vec![invalid])
 }
 
 /// All faults in one text.

@@ -13,7 +13,9 @@ mod volumes;
 mod webgateway;
 
 use homebase_api::IrisCluster;
-use homebase_api::iriscluster::{Compute, Data, LocalReference, NodeSpec, StorageSpec, UpdateStrategyType};
+use homebase_api::iriscluster::{
+    Compute, Data, LocalReference, MirrorRole, NodeSpec, PlainNode, UpdateStrategyType,
+};
 
 use super::cpf::Dialect;
 use super::csp;
@@ -32,8 +34,11 @@ const MAX_CONFIG_SOURCE_BYTES: usize = 1_000_000;
 /// Most bytes of the users' files of a web gateway: they share a ConfigMap (1 MiB) with the generated routes.
 const MAX_GATEWAY_BYTES: usize = 400_000;
 
-/// Keys of `spec.configSource`.
-const CONFIG_SOURCE_KEYS: [&str; 6] =
+/// Most keys without effect that a warning names: a ConfigMap can hold thousands, a message is read by people.
+const MAX_NAMED_KEYS: usize = 5;
+
+/// Keys of `spec.configSource` whose value means something.
+pub const CONFIG_SOURCE_KEYS: [&str; 6] =
     ["common.cpf", "data.cpf", "compute.cpf", "CSP-merge.ini", CSP_INI, CSP_CONF];
 
 /// Checks a cluster and fills in every default. The error holds all faults, not only the first.
@@ -51,7 +56,7 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
     let data = validate_data(&topology.data, &defaults, &mut report);
     let compute = topology.compute.as_ref().map(|compute| validate_compute(compute, &defaults, &mut report));
     let arbiter = topology.arbiter.as_ref().map(|arbiter| {
-        validate_node(arbiter, Component::Arbiter, storage::Predefined::None, &defaults, &mut report)
+        validate_plain(arbiter, Component::Arbiter, storage::Predefined::None, &defaults, &mut report)
     });
     let webgateway = topology
         .webgateway
@@ -62,6 +67,13 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
     let tls = tls::validate_tls(spec.tls.as_ref(), tls::Connections::of(topology), &mut report);
     let with_tls = tls.has(Connection::Webgateway);
     let service = service::validate_service(spec.service_template.as_ref(), with_tls, &mut report);
+    if webgateway.is_some() {
+        service::warn_of_addresses(&service.spec, &mut report);
+    }
+    let groups =
+        [arbiter.as_ref(), webgateway.as_ref().map(|gateway| &gateway.node), sam.as_ref(), iam.as_ref()];
+    let nodes = [Some(&data.node), compute.as_ref().map(|compute| &compute.node)].into_iter().chain(groups);
+    library.warn_of_unused(nodes.flatten(), &mut report);
     if let Some(hash) = &spec.password_hash {
         text::require_one_line("spec.passwordHash", hash, &mut report);
     }
@@ -116,10 +128,7 @@ fn validate_data(data: &Data, defaults: &Defaults<'_>, report: &mut Report) -> v
     let mirror = match (&data.mirror_map, data.mirrored) {
         (None, false) => None,
         (Some(_), false) => {
-            report.invalid(
-                format!("{path}.mirrorMap"),
-                "only a mirrored cluster has a mirror map: set mirrored: true or remove the field",
-            );
+            report.warn(format_args!("{path}.mirrorMap"), "has no effect: the cluster is not mirrored");
             None
         }
         (map, true) => {
@@ -140,6 +149,12 @@ fn validate_data(data: &Data, defaults: &Defaults<'_>, report: &mut Report) -> v
     if data.shards.is_some_and(|shards| !(1..=MAX_SHARDS).contains(&shards)) {
         report.invalid(format!("{path}.shards"), format!("must be 1 to {MAX_SHARDS}"));
     }
+    if let (Some(map), Some(_)) = (&mirror, data.shards)
+        && map.roles().iter().any(|role| matches!(role, MirrorRole::RorAsync | MirrorRole::RwrAsync))
+    {
+        let message = "IRIS documents primary, backup and drasync for the mirrors of a sharded cluster: it may refuse others";
+        report.warn(format_args!("{path}.mirrorMap"), message);
+    }
     validated::Data {
         dialect: dialect(&data.node, path, report),
         mirror,
@@ -158,17 +173,10 @@ fn validate_compute(compute: &Compute, defaults: &Defaults<'_>, report: &mut Rep
     if compute.replicas.is_some_and(|replicas| !(0..=MAX_REPLICAS).contains(&replicas)) {
         report.invalid(format!("{path}.replicas"), format!("must be 0 to {MAX_REPLICAS}"));
     }
-    if compute.ephemeral && !compute.storage.is_empty() {
-        report.invalid(
-            format!("{path}.ephemeral"),
-            "ephemeral nodes have no volumes: remove ephemeral or the storage fields",
-        );
-    }
     // Compute CPF is the same in every dialect; the version is checked all the same.
     dialect(&compute.node, path, report);
-    let no_storage = StorageSpec::default();
     let predefined = if compute.ephemeral {
-        storage::Predefined::Ephemeral(&no_storage)
+        storage::Predefined::Ephemeral(&compute.storage)
     } else {
         storage::Predefined::Claims(&compute.storage)
     };
@@ -176,6 +184,26 @@ fn validate_compute(compute: &Compute, defaults: &Defaults<'_>, report: &mut Rep
     let sidecar = compute.webgateway.as_ref();
     node.sidecar = webgateway::validate_sidecar(path, sidecar, compute.ephemeral, defaults, report);
     validated::Compute { node, replicas: compute.replicas }
+}
+
+/// A group that has nothing to which a version of IRIS matters.
+fn validate_plain(
+    plain: &PlainNode,
+    component: Component,
+    predefined: storage::Predefined<'_>,
+    defaults: &Defaults<'_>,
+    report: &mut Report,
+) -> validated::Node {
+    let path = format!("spec.topology.{component}");
+    report.unknown(&path, &plain.unknown);
+    warn_of_version(&plain.node, &path, report);
+    validate_node(&plain.node, component, predefined, defaults, report)
+}
+
+fn warn_of_version(node: &NodeSpec, path: &str, report: &mut Report) {
+    if node.compatibility_version.is_some() {
+        report.warn(format_args!("{path}.compatibilityVersion"), "has no effect: there is no CPF here");
+    }
 }
 
 fn validate_node(
@@ -240,8 +268,13 @@ fn validate_config_source(
     report: &mut Report,
 ) {
     let (Some(_), ConfigSource::Found(data)) = (reference, &found.config_source) else { return };
-    for key in data.keys().filter(|key| !CONFIG_SOURCE_KEYS.contains(&key.as_str())) {
+    let mut others = data.keys().filter(|key| !CONFIG_SOURCE_KEYS.contains(&key.as_str()));
+    for key in others.by_ref().take(MAX_NAMED_KEYS) {
         report.warn("spec.configSource", format_args!("the key {key} of its ConfigMap has no effect"));
+    }
+    match others.count() {
+        0 => (),
+        more => report.warn("spec.configSource", format_args!("nor have {more} more of its keys")),
     }
     for key in [CSP_INI, "CSP-merge.ini"] {
         if data.get(key).is_some_and(|text| csp::has_stray_lines(text)) {

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::secrets::{Form, works};
 use crate::fleet::pool::{fleet, lease, remove_crds};
 use crate::support::{
-    FIELD_MANAGER, SOON, create_namespace, hub_requests, kubeconfig, kubeconfig_with, set_role, shipped,
-    shipped_without,
+    FIELD_MANAGER, SOON, create_namespace, events, hub_requests, kubeconfig, kubeconfig_with, set_role,
+    shipped, shipped_without,
 };
 
 /// The version that the hub does not have; the other is the one that it has.
@@ -243,6 +243,52 @@ async fn objects_of_somebody_else_are_not_moved() {
     assert_eq!(versions(&plane, &names()[1]).await, before);
     let objects: Api<DynamicObject> = Api::namespaced_with(plane.client().await.unwrap(), "foreign", &old);
     assert_eq!(objects.get("app").await.unwrap().data["spec"]["theirs"], "kept");
+    fleet.assert_invariants().await;
+}
+
+/// The CRD of a kind as another operator may have it: it looks into no spec.
+fn careless(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    (crd.metadata.annotations, crd.metadata.labels) = (None, None);
+    let schema = crd.spec.versions[0].schema.as_mut().unwrap().open_api_v3_schema.as_mut().unwrap();
+    schema.x_kubernetes_validations = None;
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    schema.properties.as_mut().unwrap().insert("spec".to_owned(), serde_json::from_value(any).unwrap());
+    crd
+}
+
+#[tokio::test]
+async fn objects_that_the_hub_cannot_read_say_so_until_they_are_changed() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    remove_crds(&plane).await;
+    let [clusters, singles] = <[_; 2]>::try_from(remote_crds()).unwrap();
+    install(&plane, careless(clusters.clone())).await;
+    install(&plane, singles).await;
+    create_namespace(&plane, "unread").await;
+    let resource = in_version(&clusters, NEW);
+    let spec = json!({"licenseKeySecret": "canary", "topology": {"data": {"image": "iris:2025.1"}}});
+    store(&plane, &resource, "unread", "app", spec).await;
+
+    let adopt = json!({annotations::CRD_POLICY: "Adopt"});
+    Form::native("unread", &kubeconfig(&plane).await).annotated(adopt).put(fleet).await;
+    let objects: &Api<DynamicObject> =
+        &Api::namespaced_with(plane.client().await.unwrap(), "unread", &resource);
+    let accepted = |wanted: &'static str| async move {
+        let object = objects.get("app").await.map_err(|error| error.to_string())?;
+        let conditions = object.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let found = conditions.into_iter().find(|condition| condition["type"] == "SpecAccepted");
+        let found = found.ok_or("no condition SpecAccepted")?;
+        if found["status"] == wanted { Ok((found, object)) } else { Err(found.to_string()) }
+    };
+    let (condition, before) = eventually("the spec is refused", SOON, || accepted("False")).await.unwrap();
+    let message = condition["message"].as_str().unwrap();
+    assert!(message.contains("homebase validate") && !message.contains("canary"), "{message}");
+    let told = events(&plane, "unread", "app").await;
+    assert!(told.iter().any(|event| event.reason.as_deref() == Some("Refused")), "{told:?}");
+
+    let mended = json!({"spec": {"licenseKeySecret": {"name": "license"}}});
+    objects.patch("app", &PatchParams::default(), &Patch::Merge(mended)).await.unwrap();
+    let (_, after) = eventually("the spec is accepted", SOON, || accepted("True")).await.unwrap();
+    assert_eq!(after.uid(), before.uid());
     fleet.assert_invariants().await;
 }
 

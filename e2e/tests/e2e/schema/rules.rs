@@ -56,7 +56,6 @@ fn cases() -> Vec<Case> {
     let mut cases = vec![deployment_name()];
     cases.extend(names());
     cases.extend(mirror_map());
-    cases.extend(ephemeral());
     cases.extend(sizes());
     cases.extend(legacy_storage());
     cases.extend(iris_names());
@@ -103,24 +102,14 @@ fn mirror_map() -> Vec<Case> {
         offer: Offer::Specs { refused: specs(refused), accepted: specs(accepted) },
     };
     let members = |asyncs: usize, role: &str| format!("primary{}", format!(",{role}").repeat(asyncs));
-    let not_mirrored = |mirrored: Value| json!({"topology": {"data": {"image": "iris", "mirrored": mirrored, "mirrorMap": "primary"}}});
     vec![
-        Case {
-            kind: "IrisCluster",
-            path: "spec.topology.data".to_owned(),
-            text: "for a mirror only".to_owned(),
-            offer: Offer::Specs {
-                refused: vec![not_mirrored(json!(false)), not_mirrored(Value::Null)],
-                accepted: vec![not_mirrored(json!(true))],
-            },
-        },
         case(
             "unknown role",
-            &["primary,secondary", "primary, backup", "primary,Backup", "primary,", "primary,,backup"],
-            &["primary", "primary,backup", "primary,backup,drasync", "primary,rorasync,rwrasync"],
+            &["primary,secondary", "primary,back up", "primary,Backup", "primary,", "primary,,backup"],
+            &["primary", "primary, backup", " primary,backup,drasync ", "primary,rorasync,rwrasync"],
         ),
-        case("begin with primary", &["backup,primary", "backup", "primary,primary"], &["primary,backup"]),
-        case("more than one backup", &["primary,backup,backup"], &["primary,drasync,backup"]),
+        case("begin with primary", &["backup,primary", "backup", "primary, primary"], &["primary,backup"]),
+        case("more than one backup", &["primary,backup, backup"], &["primary,drasync,backup"]),
         case(
             "more than 16 members",
             &[&members(16, "drasync")],
@@ -205,30 +194,6 @@ fn databases_of_shards() -> Case {
             ],
         },
     }
-}
-
-fn ephemeral() -> Vec<Case> {
-    let groups = VOLUMES.iter().filter(|(group, _)| *group != "topology.data");
-    let case = |(group, volumes): &(&str, &[&str])| {
-        let spec = |volume: &str, ephemeral: Value| {
-            let change = json!({ volume: {}, "ephemeral": ephemeral });
-            merged(&with_group(group), &at(group, change))
-        };
-        let alone = merged(&with_group(group), &at(group, json!({"ephemeral": true})));
-        let mut accepted: Vec<_> = volumes.iter().map(|volume| spec(volume, json!(false))).collect();
-        accepted.push(spec(volumes[0], Value::Null));
-        accepted.push(alone);
-        Case {
-            kind: "IrisCluster",
-            path: format!("spec.{group}"),
-            text: "ephemeral nodes have no volumes".to_owned(),
-            offer: Offer::Specs {
-                refused: volumes.iter().map(|volume| spec(volume, json!(true))).collect(),
-                accepted,
-            },
-        }
-    };
-    groups.map(case).collect()
 }
 
 fn sizes() -> Vec<Case> {

@@ -75,8 +75,8 @@ fn mirror(map: &str) -> Value {
 }
 
 fn mirror_map_appears() -> Case {
-    let refused = vec![mirror("primary,drasync"), mirror("primary,drasync,backup")];
-    let accepted = vec![mirror("primary"), mirror("primary,backup"), mirror("primary,backup,drasync")];
+    let refused = vec![mirror("primary,drasync"), mirror("primary, drasync,backup")];
+    let accepted = vec![mirror("primary"), mirror("primary, backup"), mirror("primary,backup,drasync")];
     let text = "without mirrorMap the roles are primary,backup";
     case("spec.topology.data", text, data(json!({"mirrored": true})), refused, accepted)
 }
@@ -89,10 +89,10 @@ fn mirror_map_disappears() -> Case {
 
 fn mirror_map_changes() -> Case {
     let refused =
-        vec![mirror("primary,drasync,backup"), mirror("primary,drasync"), mirror("primary,backup,rorasync")];
+        vec![mirror("primary, drasync,backup"), mirror("primary,drasync"), mirror("primary,backup,rorasync")];
     let accepted = vec![
         mirror("primary,backup"),
-        mirror("primary,backup,drasync,rwrasync"),
+        mirror("primary, backup,drasync,rwrasync"),
         data(json!({"mirrored": true})),
     ];
     let text = "add or remove roles at its end only";

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fixture::{NAMESPACE, plane};
 
 /// Inputs that were seen in the wild, each with a name; below `spec`.
-const WILD: [(&str, &str); 13] = [
+const WILD: [(&str, &str); 16] = [
     ("args-null", "topology: {data: {image: iris, podTemplate: {spec: {args: null}}}}"),
     ("args-words", r#"topology: {data: {image: iris, podTemplate: {spec: {args: ["--check-caps false"]}}}}"#),
     ("spec-null", "topology: {data: {image: iris, podTemplate: {spec: null}}}"),
@@ -28,6 +28,16 @@ const WILD: [(&str, &str); 13] = [
     ),
     ("no-compute", "topology: {data: {image: iris}, compute: {image: iris, replicas: 0}}"),
     ("lone-arbiter", "topology: {data: {image: iris, mirrored: false}, arbiter: {image: arbiter}}"),
+    ("arbiter-mirrored", "topology: {data: {image: iris}, arbiter: {image: arbiter, mirrored: false}}"),
+    (
+        "gateway-without-type",
+        "topology: {data: {image: iris, webgateway: {image: gateway}}, webgateway: {image: gateway-nginx, replicas: 2}}",
+    ),
+    (
+        "without-effect",
+        "topology: {data: {image: iris, mirrorMap: 'primary, backup', irisDatabases: [{name: A, seed: /seed}]}, \
+         compute: {image: iris, ephemeral: true, storageDB: {mountPath: /a, resources: {requests: {storage: 1Gi}}}}}",
+    ),
     (
         "named-port",
         "{serviceTemplate: {spec: {type: LoadBalancer, ports: [{name: MgmtPortal, port: 52773, targetPort: 52773}]}}, \
@@ -36,8 +46,8 @@ const WILD: [(&str, &str); 13] = [
     (
         "unknown-fields",
         "{serviceTemplate: {extra: 1, metadata: {labels: {a: b}}, spec: {extra: 1}}, topology: {data: {image: iris, \
-         podTemplate: {extra: 1, metadata: {name: a}, controller: {labels: {a: b}}, spec: {shareProcessNamespace: \
-         true, env: [{name: A, valu: b}], affinity: {extra: 1}}}}}}",
+         podTemplate: {extra: 1, metadata: {name: a}, controller: {labels: {a: b}}, spec: {activeDeadlineSeconds: \
+         5, env: [{name: A, valu: b}], affinity: {extra: 1}}}}}}",
     ),
     (
         "dialect",

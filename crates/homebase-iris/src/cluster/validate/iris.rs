@@ -20,8 +20,10 @@ pub(super) fn validate_databases(data: &Data, volumes: &Volumes, report: &mut Re
     check_names(DATABASES, names, CLUSTER_DATABASE, report);
     let mut directories = BTreeSet::from([volumes.directories.database(CLUSTER_DATABASE)]);
     let mut databases = Vec::new();
-    for (index, IrisDatabase { name, directory, mirrored }) in data.iris_databases.iter().enumerate() {
+    for (index, database) in data.iris_databases.iter().enumerate() {
+        let IrisDatabase { name, directory, mirrored, unknown } = database;
         let path = format!("{DATABASES}[{index}]");
+        report.unknown(&path, unknown);
         let directory_path = format!("{path}.directory");
         if let Some(directory) = directory {
             require_directory(&directory_path, directory, report);
@@ -63,9 +65,10 @@ pub(super) fn validate_namespaces(data: &Data, report: &mut Report) -> Vec<Names
         name.eq_ignore_ascii_case(CLUSTER_DATABASE) || names.any(|made| made.eq_ignore_ascii_case(name))
     };
     let mut namespaces = Vec::new();
-    for (index, IrisNamespace { name, globals, routines, interop }) in data.iris_namespaces.iter().enumerate()
-    {
+    for (index, namespace) in data.iris_namespaces.iter().enumerate() {
+        let IrisNamespace { name, globals, routines, interop, unknown } = namespace;
         let path = format!("{NAMESPACES}[{index}]");
+        report.unknown(&path, unknown);
         for (field, database) in [("globals", globals), ("routines", routines)] {
             let Some(database) = database else { continue };
             check_name(&format!("{path}.{field}"), database, report);

@@ -56,8 +56,11 @@ fn validate_pod(spec: &PodSpecTemplate, path: &str, report: &mut Report) -> PodS
     let security = spec.security_context.as_ref();
     PodSpec {
         affinity: report.parse_option(&at("affinity"), spec.affinity.as_ref()),
+        automount_service_account_token: spec.automount_service_account_token,
         dns_config: report.parse_option(&at("dnsConfig"), spec.dns_config.as_ref()),
         dns_policy: spec.dns_policy.clone(),
+        enable_service_links: spec.enable_service_links,
+        host_aliases: report.parse_list(&at("hostAliases"), &spec.host_aliases),
         host_network: spec.host_network,
         image_pull_secrets: pull_secrets(&spec.image_pull_secrets),
         init_containers: report.parse_list(&at("initContainers"), &spec.init_containers),
@@ -68,6 +71,7 @@ fn validate_pod(spec: &PodSpecTemplate, path: &str, report: &mut Report) -> PodS
         security_context: security
             .and_then(|value| report.parse_except(&at("securityContext"), value, &CONTAINER_ONLY)),
         service_account_name: spec.service_account_name.clone(),
+        share_process_namespace: spec.share_process_namespace,
         termination_grace_period_seconds: spec.termination_grace_period_seconds,
         tolerations: report.parse_list(&at("tolerations"), &spec.tolerations),
         topology_spread_constraints: report

@@ -8,6 +8,23 @@ use crate::cluster::names::{SUPERSERVER, WEB_SERVER, WEB_SERVER_TLS};
 use crate::cluster::validated::ServiceOverride;
 use crate::report::Report;
 
+/// Two Services cannot have one address.
+pub(super) fn warn_of_addresses(spec: &ServiceSpec, report: &mut Report) {
+    let is_given = [
+        ("clusterIP", spec.cluster_ip.as_ref().is_some_and(|ip| ip != "None")),
+        ("clusterIPs", spec.cluster_ips.as_ref().is_some_and(|ips| ips.iter().any(|ip| ip != "None"))),
+        ("externalIPs", spec.external_ips.is_some()),
+        ("healthCheckNodePort", spec.health_check_node_port.is_some()),
+        ("loadBalancerIP", spec.load_balancer_ip.is_some()),
+    ];
+    for (field, _) in is_given.into_iter().filter(|(_, given)| *given) {
+        report.warn(
+            format_args!("spec.serviceTemplate.spec.{field}"),
+            "has an effect on one Service only: the one of the cluster, not that of its web gateways",
+        );
+    }
+}
+
 /// What the template comes down to: its ports are those that have the name of a port of ours.
 pub(super) fn validate_service(
     template: Option<&ServiceTemplate>,

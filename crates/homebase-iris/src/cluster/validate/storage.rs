@@ -78,10 +78,17 @@ pub(super) fn validate_storage(
                 format!("a volume is mounted at {directory}: set mountPath to use it, or mount it elsewhere"),
             );
         }
+        if ephemeral && settings.is_some_and(has_more_than_a_path) {
+            report.warn(&path, "only mountPath has an effect: nodes that are ephemeral have no claims");
+        }
         let claim = (!ephemeral).then(|| claim(settings, storage_class, &path, report));
         volumes.push(PredefinedVolume { name, mount_path: directory.clone(), claim });
     }
     (volumes, directories)
+}
+
+fn has_more_than_a_path(settings: &VolumeSettings) -> bool {
+    *settings != VolumeSettings { mount_path: settings.mount_path.clone(), ..VolumeSettings::default() }
 }
 
 /// Whether a directory is a mount or inside of it.

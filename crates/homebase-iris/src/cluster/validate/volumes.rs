@@ -12,7 +12,7 @@ use crate::cluster::names::{
     Connection, KEY_DIRECTORY, KEY_VOLUME, LOGIN_DIRECTORY, LOGIN_VOLUME, SIDECAR_VOLUME, TLS_COMMON_VOLUME,
     TLS_DIRECTORY,
 };
-use crate::cluster::validated::Volumes;
+use crate::cluster::validated::{Node, Volumes};
 use crate::report::{Report, join};
 
 /// Names of volumes that the plan gives itself.
@@ -89,6 +89,26 @@ impl Library {
     fn taken(&self) -> BTreeSet<&'static str> {
         let with_tls: &[&str] = if self.has_tls { &TAKEN_WITH_TLS } else { &[] };
         TAKEN.iter().chain(with_tls).copied().collect()
+    }
+
+    /// Warns of what no node mounts.
+    pub(super) fn warn_of_unused<'a>(&self, nodes: impl Iterator<Item = &'a Node>, report: &mut Report) {
+        let used: Vec<_> = nodes
+            .flat_map(|node| {
+                node.sidecar.as_ref().map(|sidecar| &sidecar.volumes).into_iter().chain([&node.volumes])
+            })
+            .collect();
+        let message = "has no effect: no node has it in its volumeMounts";
+        for (index, volume) in self.volumes.iter().enumerate() {
+            if !used.iter().any(|used| used.referenced.contains(volume)) {
+                report.warn(format_args!("spec.volumes[{index}]"), message);
+            }
+        }
+        for (index, claim) in self.claims.iter().enumerate() {
+            if !used.iter().any(|used| used.claims.contains(claim)) {
+                report.warn(format_args!("spec.volumeClaimTemplates[{index}]"), message);
+            }
+        }
     }
 
     fn has(&self, name: &str) -> bool {

@@ -7,7 +7,8 @@ use homebase_api::labels::Component;
 use homebase_api::limits::{MAX_REPLICAS, PATH_LENGTH};
 use k8s_openapi::api::core::v1::PodSpec;
 
-use super::{Defaults, pod, reference, storage, text, validate_node, volumes};
+use super::{Defaults, pod, reference, storage, text, validate_node, volumes, warn_of_version};
+use crate::cluster::csp;
 use crate::cluster::names::SIDECAR_VOLUME;
 use crate::cluster::validated;
 use crate::report::Report;
@@ -33,10 +34,11 @@ pub(super) fn validate_webgateway(
         report.invalid(format!("{path}.replicas"), format!("must be 0 to {MAX_REPLICAS}"));
     }
     let ephemeral = gateway.gateway.ephemeral;
-    let storage = storage_of(path, ephemeral, gateway.storage_db.as_ref(), report);
+    let storage = storage_of(gateway.storage_db.as_ref());
     let predefined = storage::Predefined::Gateway { storage: &storage, ephemeral };
     let node = validate_node(&gateway.node, Component::Webgateway, predefined, defaults, report);
-    let settings = validate_settings(path, &gateway.gateway, report);
+    warn_of_version(&gateway.node, path, report);
+    let settings = validate_settings(path, &gateway.gateway, &gateway.node.image, report);
     validated::Webgateway { node, gateway: settings, replicas: gateway.replicas.unwrap_or(1) }
 }
 
@@ -62,7 +64,7 @@ pub(super) fn validate_sidecar(
         report.warn(format_args!("{path}.alternativeServers"), message);
     }
     let ephemeral = sidecar.gateway.ephemeral || node_is_ephemeral;
-    let storage = storage_of(&path, ephemeral, sidecar.storage_db.as_ref(), report);
+    let storage = storage_of(sidecar.storage_db.as_ref());
     let mut volumes = volumes::validate_volumes(
         &path,
         &sidecar.volume_mounts,
@@ -76,29 +78,22 @@ pub(super) fn validate_sidecar(
         // The other name is that of the databases beside it.
         volume.name = SIDECAR_VOLUME;
     }
-    let gateway = validate_settings(&path, &sidecar.gateway, report);
+    let gateway = validate_settings(&path, &sidecar.gateway, &sidecar.image, report);
     Some(validated::Sidecar { image: sidecar.image.clone(), container, gateway, volumes })
 }
 
 /// The one volume of a gateway.
-fn storage_of(
-    path: &str,
-    ephemeral: bool,
-    volume: Option<&VolumeSettings>,
-    report: &mut Report,
-) -> StorageSpec {
-    if ephemeral && volume.is_some() {
-        report.invalid(
-            format!("{path}.ephemeral"),
-            "ephemeral nodes have no volumes: remove ephemeral or storageDB",
-        );
-    }
-    let db = volume.filter(|_| !ephemeral).cloned();
-    StorageSpec { db, ..StorageSpec::default() }
+fn storage_of(volume: Option<&VolumeSettings>) -> StorageSpec {
+    StorageSpec { db: volume.cloned(), ..StorageSpec::default() }
 }
 
 /// What every gateway has. Paths go into `CSP.ini` and into the configuration of a web server.
-fn validate_settings(path: &str, settings: &WebgatewaySettings, report: &mut Report) -> validated::Gateway {
+fn validate_settings(
+    path: &str,
+    settings: &WebgatewaySettings,
+    image: &str,
+    report: &mut Report,
+) -> validated::Gateway {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~%".contains(c);
     let mut paths: Vec<String> = Vec::new();
     for (index, application) in settings.application_paths.iter().enumerate() {
@@ -116,7 +111,7 @@ fn validate_settings(path: &str, settings: &WebgatewaySettings, report: &mut Rep
     }
     let login_path = format!("{path}.loginSecret");
     validated::Gateway {
-        type_: settings.type_,
+        type_: csp::server_of(settings, image),
         paths,
         alternative: settings.alternative_servers,
         login_secret: reference(&login_path, settings.login_secret.as_ref(), report),

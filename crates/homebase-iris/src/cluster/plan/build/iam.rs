@@ -8,7 +8,7 @@
 
 use k8s_openapi::api::core::v1::EnvVar;
 
-use crate::cluster::names::{GATEWAY_PORT, WEB_SERVER_PORT};
+use super::service::web_port;
 use crate::cluster::validated::ValidatedCluster;
 
 /// The variable with the password of the user `IAM` of IRIS.
@@ -48,7 +48,7 @@ pub(crate) fn build_iam_env(cluster: &ValidatedCluster, mut users: Vec<EnvVar>) 
     let licensed = has(&users, PASSWORD) && !has(&users, LICENSE_URL);
     users.extend(ours.into_iter().map(|(name, value)| variable(name, value.to_owned())));
     if licensed {
-        let port = if cluster.data.node.sidecar.is_some() { GATEWAY_PORT } else { WEB_SERVER_PORT };
+        let port = web_port(cluster);
         let host = cluster.key.service_host();
         users.push(variable(LICENSE_URL, format!("IAM:$({PASSWORD})@{host}:{port}/api/iam/license")));
     }

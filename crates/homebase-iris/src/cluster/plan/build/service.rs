@@ -74,6 +74,13 @@ pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
     Service { metadata, spec: Some(spec), ..Service::default() }
 }
 
+/// The port of the Service that leads to the web server, whichever that is.
+pub(crate) fn web_port(cluster: &ValidatedCluster) -> i32 {
+    let ports = build_service(cluster).spec.and_then(|spec| spec.ports).unwrap_or_default();
+    let web = ports.into_iter().find(|port| port.name.as_deref() == Some(WEB_SERVER));
+    web.map_or(i32::from(WEB_SERVER_PORT), |port| port.port)
+}
+
 /// The ports of a web gateway.
 fn gateway_ports(cluster: &ValidatedCluster) -> Vec<(&'static str, u16)> {
     let mut ports = vec![(WEB_SERVER, GATEWAY_PORT)];
