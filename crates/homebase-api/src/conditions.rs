@@ -17,26 +17,57 @@ pub trait Reason: Copy + fmt::Debug + Send + Sync + 'static {
     const TYPE: &'static str;
     /// Every reason of the type.
     const ALL: &'static [Self];
+    /// What the condition type tells, line by line.
+    const ABOUT: &'static [&'static str];
     /// The reason in the condition.
     fn as_str(self) -> &'static str;
+    /// What the reason means, line by line.
+    fn meaning(self) -> &'static [&'static str];
+}
+
+/// A condition type for people to read about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// The type.
+    pub type_: &'static str,
+    /// What it tells.
+    pub about: String,
+    /// Each reason and what it means.
+    pub reasons: Vec<(&'static str, String)>,
+}
+
+fn described<R: Reason>() -> Described {
+    let reasons = R::ALL.iter().map(|reason| (reason.as_str(), paragraph(reason.meaning())));
+    Described { type_: R::TYPE, about: paragraph(R::ABOUT), reasons: reasons.collect() }
+}
+
+fn paragraph(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
 /// Declares the closed list of reasons of one condition type.
 macro_rules! reasons {
-    ($(#[$doc:meta])* $name:ident, $type_:literal { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $type_:literal { $($(#[doc = $meaning:literal])* $variant:ident),+ $(,)? }) => {
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
-            $($(#[$variant_doc])* $variant),+
+            $($(#[doc = $meaning])* $variant),+
         }
 
         impl $crate::conditions::Reason for $name {
             const TYPE: &'static str = $type_;
             const ALL: &'static [Self] = &[$(Self::$variant),+];
+            const ABOUT: &'static [&'static str] = &[$($doc),*];
 
             fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => stringify!($variant)),+
+                }
+            }
+
+            fn meaning(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$variant => &[$($meaning),*]),+
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Conditions of `IrisCluster` and `Iris`. It must not decide when one holds.
 
-use super::reasons;
+use super::{Described, described, reasons};
 
 reasons! {
     /// Whether the resource does its work.
@@ -47,8 +47,6 @@ reasons! {
         SpecRefused,
         /// A field that cannot be changed was changed.
         ImmutableField,
-        /// A Secret or ConfigMap that the spec refers to is missing.
-        MissingReference,
         /// Somebody else owns a field that the hub needs: see `FieldConflict`.
         FieldConflict,
         /// The hub lacks a right.
@@ -114,4 +112,17 @@ reasons! {
         /// Another field manager does.
         OwnedByOthers,
     }
+}
+
+/// The conditions of an `IrisCluster`; an `Iris` has those that are not about zones and volumes.
+pub fn all() -> Vec<Described> {
+    vec![
+        described::<Ready>(),
+        described::<Reconciling>(),
+        described::<Stalled>(),
+        described::<SpecAccepted>(),
+        described::<TopologySatisfied>(),
+        described::<StorageReady>(),
+        described::<FieldConflict>(),
+    ]
 }

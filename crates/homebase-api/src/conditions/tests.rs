@@ -67,27 +67,12 @@ fn a_long_message_is_cut_to_what_an_apiserver_takes() {
 
 #[test]
 fn reasons_are_words_that_an_apiserver_accepts() {
-    fn check<R: Reason>() {
-        assert!(!R::ALL.is_empty());
-        for reason in R::ALL {
-            let word = reason.as_str();
+    for condition in [iris::all(), work_cluster::all()].concat() {
+        assert!(!condition.about.is_empty() && !condition.reasons.is_empty(), "{condition:?}");
+        for (word, meaning) in condition.reasons {
             assert!(word.chars().all(|c| c.is_ascii_alphanumeric()), "{word}");
             assert!(word.starts_with(|c: char| c.is_ascii_uppercase()), "{word}");
+            assert!(!meaning.is_empty(), "{word}");
         }
     }
-    use super::work_cluster as wc;
-    check::<wc::Ready>();
-    check::<wc::Reachable>();
-    check::<wc::CredentialsValid>();
-    check::<wc::IdentityVerified>();
-    check::<wc::PermissionsVerified>();
-    check::<wc::CRDsInstalled>();
-    check::<wc::Synced>();
-    check::<iris::Ready>();
-    check::<iris::Reconciling>();
-    check::<iris::Stalled>();
-    check::<iris::TopologySatisfied>();
-    check::<iris::StorageReady>();
-    check::<iris::SpecAccepted>();
-    check::<iris::FieldConflict>();
 }

@@ -1,6 +1,6 @@
 //! Conditions of a `WorkCluster`. It must not decide when one holds.
 
-use super::reasons;
+use super::{Described, described, reasons};
 
 reasons! {
     /// Whether the hub operates the cluster.
@@ -134,4 +134,17 @@ reasons! {
         /// The last news is too old.
         Stale,
     }
+}
+
+/// The conditions of a `WorkCluster`.
+pub fn all() -> Vec<Described> {
+    vec![
+        described::<Ready>(),
+        described::<Reachable>(),
+        described::<CredentialsValid>(),
+        described::<IdentityVerified>(),
+        described::<PermissionsVerified>(),
+        described::<CRDsInstalled>(),
+        described::<Synced>(),
+    ]
 }
