@@ -9,11 +9,11 @@ reasons! {
         AllNodesReady,
         /// Some nodes are not ready.
         NodesNotReady,
-        /// No mirror member says that it is the primary.
+        /// Members of a mirror answer, and none says that it is the primary; the label stays where it is.
         NoPrimary,
-        /// Two mirror members say that they are the primary.
+        /// Two or more members of a mirror say that they are the primary; the label stays where it is.
         TwoPrimaries,
-        /// No mirror member answers.
+        /// No member of a mirror answers, though one has before; the label stays where it is.
         MirrorSilent,
         /// The spec is refused: see `SpecAccepted`.
         SpecRefused,
@@ -83,9 +83,9 @@ reasons! {
         NotBound,
         /// Some volumes are growing.
         Growing,
-        /// A volume was asked to shrink, which no volume can.
+        /// A claim is larger than the spec asks for, and no volume shrinks: ask for as much as there is.
         ShrinkRefused,
-        /// The storage class does not allow growth.
+        /// A volume may not grow: its storage class does not allow it, a quota or the storage provider refused it.
         GrowthRefused,
         /// The claims cannot be read.
         ClaimsUnknown,
