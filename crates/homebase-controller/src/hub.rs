@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use homebase_core::{ClusterId, ClusterUid, ObjectKey};
 use homebase_kube::client::ClientLimits;
 use homebase_kube::destination::DestinationPolicy;
+use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use prometheus_client::registry::Registry as MetricRegistry;
 use tokio::sync::{Notify, Semaphore};
@@ -22,7 +23,7 @@ use crate::publisher;
 use crate::queue::{Priority, QueueObserver, WorkQueue};
 use crate::reconcile::Workload;
 use crate::registrar::{self, Rereads};
-use crate::registration::{Convention, Insecure, Registration};
+use crate::registration::{self, Convention, Insecure, Registration};
 use crate::registry::{Cluster, Registry};
 use crate::session::work::MAX_IN_FLIGHT;
 use crate::store::Store;
@@ -151,6 +152,18 @@ impl Hub {
             beats: Default::default(),
             begun: Instant::now(),
         })
+    }
+
+    /// The clusters that a Secret registers under a convention. One that meets an earlier convention as well counts there
+    /// alone: its watches bring it one after the other, and it must not be taken for another cluster in between.
+    pub(crate) fn read(&self, convention: Convention, secret: &Secret) -> Vec<Registration> {
+        let mut enabled = self.registrations.keys();
+        match enabled.find(|enabled| enabled.is_met(secret)) {
+            Some(first) if *first == convention => {
+                registration::read(convention, secret, self.settings.insecure)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Asks for the `WorkCluster` of that name to be brought up to date.

@@ -28,7 +28,7 @@ use tracing::Instrument as _;
 
 use crate::hub::{BEAT, Hub, Loop};
 use crate::metrics::RegistrationEvent;
-use crate::registration::{self, Convention, Insecure, Registration};
+use crate::registration::{Convention, Registration};
 use crate::registry::{Cluster, View};
 use crate::session::{self, Terms};
 use crate::store::Store;
@@ -85,9 +85,8 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
         .registrations
         .iter()
         .map(|(convention, store)| {
-            let insecure = hub.settings.insecure;
-            let (convention, store) = (*convention, store.clone());
-            let feed = Feed { convention, insecure, store, changed: changed.clone() };
+            let convention = *convention;
+            let feed = Feed { convention, hub: hub.clone(), store: store.clone(), changed: changed.clone() };
             let secrets: Api<Secret> = Api::namespaced(home.clone(), &hub.settings.namespace);
             let stream = watch_objects(secrets, watch_config().labels(&convention.selector()));
             run_watch(stream, feed, fastrand::f64, tokio::time::sleep)
@@ -144,15 +143,14 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
 
 struct Feed {
     convention: Convention,
-    insecure: Insecure,
+    hub: Arc<Hub>,
     store: Store<Vec<Registration>>,
     changed: Arc<Notify>,
 }
 
 impl Listener<Secret> for Feed {
     fn event(&mut self, event: Event<Secret>) {
-        let (convention, insecure) = (self.convention, self.insecure);
-        self.store.on(event, |secret| registration::read(convention, secret, insecure));
+        self.store.on(event, |secret| self.hub.read(self.convention, secret));
         self.changed.notify_one();
     }
 

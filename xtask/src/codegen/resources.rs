@@ -161,7 +161,7 @@ fn limits(node: &JSONSchemaProps) -> String {
     let mut add = |words: Option<String>| limits.extend(words);
     add(node.min_length.filter(|&least| least > 0).map(|least| format!("{least} or more characters")));
     add(node.max_length.map(|most| format!("{most} characters at most")));
-    add(node.pattern.as_deref().map(|pattern| code(&pattern.replace('|', "\\|"))));
+    add(node.pattern.as_deref().map(|pattern| code(pattern.replace('|', "\\|"))));
     add(node.minimum.map(|least| format!("{least} or more")));
     add(node.maximum.map(|most| format!("{most} at most")));
     add(node.max_items.map(|most| format!("{most} items at most")));

@@ -137,7 +137,10 @@ impl IrisClusterReconciler {
         };
         let cluster = match known {
             Primary::Readable(cluster) => cluster,
-            Primary::Unreadable(unreadable) => return self.tell_unreadable(key, &unreadable).await,
+            Primary::Unreadable(unreadable) => {
+                // Rare, and larger than all the rest.
+                return Box::pin(self.tell_unreadable(key, &unreadable)).await;
+            }
         };
         self.unreadable.forget(key);
         let cluster = match cluster.status {

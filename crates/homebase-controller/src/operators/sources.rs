@@ -168,9 +168,8 @@ impl<W: Fn(&ObjectKey) + Send> Listener<ConfigMap> for Feed<W> {
 
 /// Of a key that means nothing only the name is kept: it is warned of, and its value may be large.
 fn found(object: &ConfigMap) -> Source {
-    let kept = |key: &str, value: &str| match CONFIG_SOURCE_KEYS.contains(&key) {
-        true => value.to_owned(),
-        false => String::new(),
+    let kept = |key: &str, value: &str| {
+        if CONFIG_SOURCE_KEYS.contains(&key) { value.to_owned() } else { String::new() }
     };
     let data = object.data.iter().flatten();
     Source::Found(data.map(|(key, value)| (key.clone(), kept(key, value))).collect())

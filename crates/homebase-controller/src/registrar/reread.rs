@@ -11,7 +11,6 @@ use kube::Client;
 use tokio::sync::Notify;
 
 use super::Registrar;
-use crate::registration;
 
 /// The Secrets that sessions want to be read again.
 #[derive(Debug, Default)]
@@ -50,7 +49,7 @@ impl Registrar {
     /// Takes in a Secret as it was read.
     pub(super) fn read_again(&self, secret: &Secret) {
         for (convention, store) in &self.hub.registrations {
-            store.note(secret, |secret| registration::read(*convention, secret, self.hub.settings.insecure));
+            store.note(secret, |secret| self.hub.read(*convention, secret));
         }
     }
 }

@@ -178,6 +178,8 @@ impl Guarded<'_> {
             plane.kubeconfig_for_service_account(NAMESPACE, &name, role, TOKEN_LIFETIME).await.unwrap();
         self.put(&text).await;
         self.wait_taken().await;
+        // A role counts a moment after it was made, and what is told must not be from before.
+        self.fleet.wait_condition(plane.name(), ("Synced", "True", "Synced"), HEALED).await;
 
         self.allow(&[]).await;
         self.gateway.cut();
