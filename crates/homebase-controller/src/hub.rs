@@ -154,16 +154,9 @@ impl Hub {
         })
     }
 
-    /// The clusters that a Secret registers under a convention. One that meets an earlier convention as well counts there
-    /// alone: its watches bring it one after the other, and it must not be taken for another cluster in between.
+    /// The clusters that a Secret registers under a convention.
     pub(crate) fn read(&self, convention: Convention, secret: &Secret) -> Vec<Registration> {
-        let mut enabled = self.registrations.keys();
-        match enabled.find(|enabled| enabled.is_met(secret)) {
-            Some(first) if *first == convention => {
-                registration::read(convention, secret, self.settings.insecure)
-            }
-            _ => Vec::new(),
-        }
+        registration::read_among(self.registrations.keys(), convention, secret, self.settings.insecure)
     }
 
     /// Asks for the `WorkCluster` of that name to be brought up to date.

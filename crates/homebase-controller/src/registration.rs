@@ -136,6 +136,20 @@ pub fn read(convention: Convention, secret: &Secret, insecure: Insecure) -> Vec<
     clusters.map(registration).collect()
 }
 
+/// [`read`], unless an earlier one of these conventions is met as well: the Secret counts there alone. The watches of
+/// both bring it one after the other, and it must not be taken for another cluster in between.
+pub(crate) fn read_among<'a>(
+    mut conventions: impl Iterator<Item = &'a Convention>,
+    convention: Convention,
+    secret: &Secret,
+    insecure: Insecure,
+) -> Vec<Registration> {
+    match conventions.find(|convention| convention.is_met(secret)) {
+        Some(first) if *first == convention => read(convention, secret, insecure),
+        _ => Vec::new(),
+    }
+}
+
 /// Reads a Secret under the first of these conventions that it meets.
 pub fn read_first(conventions: &[Convention], secret: &Secret, insecure: Insecure) -> Vec<Registration> {
     let met = conventions.iter().find(|convention| convention.is_met(secret));

@@ -78,7 +78,7 @@ impl Convention {
     }
 
     /// Whether a Secret is a registration of this form; for a Secret that was not found by the selector.
-    pub(crate) fn is_met(self, secret: &Secret) -> bool {
+    pub(super) fn is_met(self, secret: &Secret) -> bool {
         let label = |key: &str| secret.labels().get(key).map(String::as_str);
         match self {
             Self::Native => label(labels::CLUSTER) == Some(labels::TRUE),

@@ -7,7 +7,7 @@ use homebase_api::conditions::work_cluster::CredentialsValid;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{ALLOW_INSECURE_SETTING, Convention, Insecure, Registration};
+use super::{ALLOW_INSECURE_SETTING, Convention, Insecure, Registration, read_among};
 
 fn read(secret: &Secret) -> Registration {
     read_with(secret, Insecure::Refused)
@@ -150,4 +150,19 @@ fn only_what_changes_the_connection_starts_a_session_over() {
     assert!(!first.is_same_connection(&rotated));
     let broken = read(&secret("boston", "config", "{"));
     assert!(!first.is_same_connection(&broken) && broken.is_same_connection(&broken.clone()));
+}
+
+#[test]
+fn a_secret_of_two_conventions_counts_in_the_first_that_is_watched() {
+    let mut both = secret("both-kubeconfig", "kubeconfig", "");
+    let labels = both.metadata.labels.get_or_insert_default();
+    labels.insert("sigs.k8s.io/multicluster-runtime-kubeconfig".to_owned(), "true".to_owned());
+    let (native, runtime) = (Convention::Native, Convention::MulticlusterRuntime);
+    let names = |watched: &[Convention], convention: Convention| -> Vec<String> {
+        let read = read_among(watched.iter(), convention, &both, Insecure::Refused);
+        read.into_iter().map(|found| found.id.unwrap().to_string()).collect()
+    };
+    assert_eq!(names(&[native, runtime], native), ["both"]);
+    assert_eq!(names(&[native, runtime], runtime), [""; 0]);
+    assert_eq!(names(&[runtime], runtime), ["both-kubeconfig"]);
 }
