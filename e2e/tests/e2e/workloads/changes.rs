@@ -181,3 +181,37 @@ async fn compute_nodes_get_volumes_and_give_them_up_again() {
     assert_eq!(uid(&case.get("Pod", "iris-data-0").await.unwrap()), data);
     case.end().await;
 }
+
+#[tokio::test]
+async fn no_node_goes_whose_new_volumes_a_quota_refuses() {
+    let case = Case::begin("volumes-refused").await;
+    let mut cluster = with_compute(single(), 2);
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let of_compute = "intersystems.com/component=compute";
+    let pods = case.uids("Pod", of_compute).await;
+    let claims = case.names("PersistentVolumeClaim", "").await.len();
+    let quota = |claims: usize| json!({"spec": {"hard": {"persistentvolumeclaims": claims.to_string()}}});
+    case.apply("ResourceQuota", "claims", &quota(claims)).await;
+    case.until("ResourceQuota", "claims", |quota| {
+        let used = text(quota, "/status/used/persistentvolumeclaims");
+        if used == claims.to_string() { Ok(()) } else { Err(used) }
+    })
+    .await;
+    cluster["spec"]["topology"]["compute"]["ephemeral"] = false.into();
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until(CLUSTER, "iris", |cluster| {
+        let waiting = text(cluster, "/status/waiting/0");
+        let held = waiting.starts_with("compute waits with the restart of its pods: PersistentVolumeClaim ");
+        if held && waiting.contains("is not there") { Ok(()) } else { Err(cluster["status"].to_string()) }
+    })
+    .await;
+    case.until_event("iris", "Normal Waiting The update of StatefulSet iris-compute waits: Persis").await;
+    assert_eq!(case.uids("Pod", of_compute).await, pods);
+    case.apply("ResourceQuota", "claims", &quota(claims + 8)).await;
+    for (pod, uid) in pods {
+        case.until_replaced("Pod", &pod, &uid).await;
+    }
+    case.until_ready(CLUSTER, "iris").await;
+    case.end().await;
+}

@@ -1,5 +1,6 @@
 //! Goes on with an update that its StatefulSet cannot go on with by itself: of a mirror whose primary is not member 0, or
-//! past a pod that never started. It reads what is there at this moment and has one pod evicted at most. Which one is decided in `homebase-iris`; it never deletes a pod past the `PodDisruptionBudget`s.
+//! past a pod that never started or lacks a volume. It reads what is there at this moment and has one pod evicted at most.
+//! Which one is decided in `homebase-iris`; it never deletes a pod past the `PodDisruptionBudget`s.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,11 +8,14 @@ use std::time::Duration;
 
 use homebase_api::IrisCluster;
 use homebase_core::ObjectKey;
-use homebase_iris::cluster::primary::mirror_members;
+use homebase_iris::PlannedEvent;
+use homebase_iris::cluster::names::NodeSet;
+use homebase_iris::cluster::primary::{Finding, mirror_members};
 use homebase_iris::cluster::{
-    MirrorUpdate, Restart, RestartStep, StuckSet, held_event, restart_event, restart_step, stuck_pod,
-    unstuck_event,
+    MirrorUpdate, Replacement, Restart, RestartStep, StuckSet, StuckStep, held_event, replace_step,
+    restart_event, restart_step, stuck_step, unstuck_event,
 };
+use homebase_kube::Category;
 use homebase_kube::apply::{self, Eviction, key_of};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
@@ -51,6 +55,16 @@ impl Holds {
     }
 }
 
+/// The StatefulSet that a step is taken with.
+struct Stepping<'a> {
+    set: NodeSet,
+    stateful_set: &'a str,
+    /// Tells of a pod that was made to go.
+    gone: fn(&str, &Restart) -> PlannedEvent,
+    /// Whether what is a part of every update is told as well.
+    tells_passing: bool,
+}
+
 impl IrisClusterReconciler {
     /// Takes the next step of an update.
     pub(super) async fn go_on(
@@ -60,36 +74,21 @@ impl IrisClusterReconciler {
         done: &mut Done,
     ) -> Result<(), ReconcileError> {
         let key = key_of(cluster);
-        let set_key = ObjectKey::new(&key.namespace, &update.stateful_set);
-        let hold = match self.next_step(cluster, &key, update).await? {
-            RestartStep::Nothing => None,
+        let step = self.next_step(cluster, &key, update).await?;
+        let stepping = Stepping {
+            set: update.set(),
+            stateful_set: &update.stateful_set,
+            gone: restart_event,
             // That pods come up one after the other is what an update is, and the status says so.
-            RestartStep::Hold(hold) => (!hold.is_passing()).then(|| hold.to_string()),
-            RestartStep::Restart(Restart { pod, uid }) => {
-                self.engagement.brake.check()?;
-                let place = ObjectKey::new(&key.namespace, &pod);
-                match apply::evict_exact(&self.engagement.client, &place, &uid).await? {
-                    Eviction::Begun => {
-                        done.told.push(restart_event(update, &Restart { pod, uid }));
-                        None
-                    }
-                    Eviction::NotNow => Some(format!("a PodDisruptionBudget does not let {pod} go now")),
-                    Eviction::Void => None,
-                }
-            }
+            tells_passing: false,
         };
-        let is_news = self.holds.set(set_key, key, hold.as_deref());
-        if let Some(why) = hold {
-            if is_news {
-                done.told.push(held_event(update, &why));
-            }
-            done.holds.push((update.set(), why));
-        }
+        self.take(&key, &stepping, step, done).await?;
         done.look_again(UPDATE_WAIT);
         Ok(())
     }
 
-    /// Has a pod evicted that never started, when a StatefulSet waits for it and would make it anew in another way.
+    /// Has a pod evicted that never started, when a StatefulSet waits for it and would make it anew in another way, or one
+    /// that the set cannot add a volume to.
     pub(super) async fn get_past(
         &self,
         cluster: &IrisCluster,
@@ -100,14 +99,76 @@ impl IrisClusterReconciler {
         let Some((set, pods)) = self.fetch_set(cluster, stateful_set, uid, selector).await? else {
             return Ok(());
         };
-        let Some(restart) = stuck_pod(stuck, &set, &pods) else { return Ok(()) };
-        self.engagement.brake.check()?;
-        let place = ObjectKey::new(cluster.namespace().unwrap_or_default(), &restart.pod);
-        match apply::evict_exact(&self.engagement.client, &place, &restart.uid).await? {
-            Eviction::Begun => done.told.push(unstuck_event(stuck, &restart)),
-            Eviction::NotNow | Eviction::Void => {}
-        }
+        let key = key_of(cluster);
+        let step = match stuck_step(stuck, &set, &pods) {
+            StuckStep::Nothing => return Ok(()),
+            StuckStep::Hold(hold) => RestartStep::Hold(hold),
+            StuckStep::Restart(restart) => RestartStep::Restart(restart),
+            StuckStep::Replace(replacement) => self.replace(cluster, &key, stuck, replacement, &pods).await?,
+        };
+        let stepping = Stepping { set: stuck.set, stateful_set, gone: unstuck_event, tells_passing: true };
+        self.take(&key, &stepping, step, done).await?;
         done.look_again(UPDATE_WAIT);
+        Ok(())
+    }
+
+    /// Whether a pod that lacks a volume goes now, from its claims and from IRIS itself.
+    async fn replace(
+        &self,
+        cluster: &IrisCluster,
+        key: &ObjectKey,
+        stuck: &StuckSet,
+        replacement: Replacement,
+        pods: &[Pod],
+    ) -> Result<RestartStep, ReconcileError> {
+        let claims = match self.volumes.fetch(&self.engagement, &key.namespace).await {
+            Ok(claims) => Some(claims),
+            Err(error) if error.category == Category::Forbidden.as_str() => None,
+            Err(error) => return Err(error),
+        };
+        let finding = match stuck.mirror() {
+            Some(shard) => self.ask_shard(cluster, key, shard).await,
+            None => None,
+        };
+        let finding = finding.unwrap_or_default();
+        Ok(replace_step(stuck, replacement, pods, claims.as_ref(), &finding))
+    }
+
+    /// Does what a step says, and tells what holds it.
+    async fn take(
+        &self,
+        cluster: &ObjectKey,
+        stepping: &Stepping<'_>,
+        step: RestartStep,
+        done: &mut Done,
+    ) -> Result<(), ReconcileError> {
+        let Stepping { set, stateful_set, gone, tells_passing } = stepping;
+        let (hold, is_passing) = match step {
+            RestartStep::Nothing => (None, false),
+            RestartStep::Hold(hold) => (Some(hold.to_string()), hold.is_passing()),
+            RestartStep::Restart(restart) => {
+                self.engagement.brake.check()?;
+                let pod = &restart.pod;
+                let place = ObjectKey::new(&cluster.namespace, pod);
+                match apply::evict_exact(&self.engagement.client, &place, &restart.uid).await? {
+                    Eviction::Begun => {
+                        done.told.push(gone(stateful_set, &restart));
+                        (None, false)
+                    }
+                    Eviction::NotNow => {
+                        (Some(format!("a PodDisruptionBudget does not let {pod} go now")), false)
+                    }
+                    Eviction::Void => (None, false),
+                }
+            }
+        };
+        // What passes by itself is no news.
+        let lasting = hold.as_deref().filter(|_| !is_passing);
+        let set_key = ObjectKey::new(&cluster.namespace, *stateful_set);
+        if self.holds.set(set_key, cluster.clone(), lasting) {
+            done.told.extend(lasting.map(|why| held_event(stateful_set, why)));
+        }
+        done.holds.extend(hold.filter(|_| !is_passing || *tells_passing).map(|why| (*set, why)));
         Ok(())
     }
 
@@ -138,11 +199,16 @@ impl IrisClusterReconciler {
     ) -> Result<RestartStep, ReconcileError> {
         let found = self.fetch_set(cluster, &update.stateful_set, &update.uid, &update.selector).await?;
         let Some((set, pods)) = found else { return Ok(RestartStep::Nothing) };
-        let mirrors = mirror_members(cluster);
-        let Some(members) = mirrors.iter().find(|members| members.shard == update.shard) else {
+        let Some(finding) = self.ask_shard(cluster, key, update.shard).await else {
             return Ok(RestartStep::Nothing);
         };
-        let finding = self.ask_now(key, members).await;
         Ok(restart_step(update, &set, &pods, &finding))
+    }
+
+    /// What the mirror of a shard answers at this moment; none when there is no such shard.
+    async fn ask_shard(&self, cluster: &IrisCluster, key: &ObjectKey, shard: usize) -> Option<Finding> {
+        let mirrors = mirror_members(cluster);
+        let members = mirrors.iter().find(|members| members.shard == shard)?;
+        Some(self.ask_now(key, members).await)
     }
 }
