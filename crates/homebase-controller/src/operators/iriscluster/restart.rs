@@ -55,6 +55,15 @@ impl Holds {
     }
 }
 
+/// Whether something stands in the way of a StatefulSet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InTheWay {
+    /// No pod does: its update may go on.
+    Nothing,
+    /// A pod does, or did a moment ago.
+    Pod,
+}
+
 /// The StatefulSet that a step is taken with.
 struct Stepping<'a> {
     set: NodeSet,
@@ -94,14 +103,14 @@ impl IrisClusterReconciler {
         cluster: &IrisCluster,
         stuck: &StuckSet,
         done: &mut Done,
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<InTheWay, ReconcileError> {
         let StuckSet { stateful_set, uid, selector, .. } = stuck;
         let Some((set, pods)) = self.fetch_set(cluster, stateful_set, uid, selector).await? else {
-            return Ok(());
+            return Ok(InTheWay::Pod);
         };
         let key = key_of(cluster);
         let step = match stuck_step(stuck, &set, &pods) {
-            StuckStep::Nothing => return Ok(()),
+            StuckStep::Nothing => return Ok(InTheWay::Nothing),
             StuckStep::Hold(hold) => RestartStep::Hold(hold),
             StuckStep::Restart(restart) => RestartStep::Restart(restart),
             StuckStep::Replace(replacement) => self.replace(cluster, &key, stuck, replacement, &pods).await?,
@@ -109,7 +118,7 @@ impl IrisClusterReconciler {
         let stepping = Stepping { set: stuck.set, stateful_set, gone: unstuck_event, tells_passing: true };
         self.take(&key, &stepping, step, done).await?;
         done.look_again(UPDATE_WAIT);
-        Ok(())
+        Ok(InTheWay::Pod)
     }
 
     /// Whether a pod that lacks a volume goes now, from its claims and from IRIS itself.

@@ -72,7 +72,7 @@ impl StuckSet {
     }
 }
 
-/// Whether a StatefulSet waits for such a pod. Those with another order or strategy go on by themselves, or are the
+/// Whether a StatefulSet may wait for such a pod. Those with another order or strategy go on by themselves, or are the
 /// user's or the hub's to restart.
 pub(super) fn plan_stuck(
     cluster: &ValidatedCluster,
@@ -94,11 +94,10 @@ pub(super) fn plan_stuck(
                 && pod.revision.is_some()
                 && pod.revision != observed.update_revision
         });
-    // It begins with two revisions that are the same; pods of another one are those that it took on.
-    let took_on_pods = observed.current_revision == observed.update_revision
-        && observed.has_old_pods()
-        && claim_templates(planned).next().is_some();
-    (waits_for_one || took_on_pods).then(|| StuckSet {
+    // Only a look at the pods tells whether the set took them on without a volume: its revisions are the same at first, but
+    // not after another change, and never again where the hub restarts the pods.
+    let may_lack_a_volume = observed.has_old_pods() && claim_templates(planned).next().is_some();
+    (waits_for_one || may_lack_a_volume).then(|| StuckSet {
         set,
         stateful_set: cluster.key.stateful_set(set),
         uid: observed.uid.clone(),
