@@ -47,7 +47,7 @@ use mirrors::Mirrors;
 use nodes::Nodes;
 use placement::Placer;
 use pods::KnownPod;
-use restart::Holds;
+use restart::{Holds, Removals};
 use volumes::Volumes;
 
 /// The reconciler of one cluster.
@@ -66,6 +66,7 @@ pub(super) struct IrisClusterReconciler {
     requests: Mutex<Option<super::sources::Requests>>,
     mirrors: Mirrors,
     holds: Holds,
+    removals: Removals,
 }
 
 /// The ConfigMap that a cluster names.
@@ -99,6 +100,7 @@ impl IrisClusterReconciler {
             requests: Mutex::new(Some(requests)),
             mirrors: Mirrors::new(mirror_interval),
             holds: Holds::default(),
+            removals: Removals::default(),
         }
     }
 
@@ -191,6 +193,7 @@ impl IrisClusterReconciler {
         self.services.forget_gone(&key.namespace);
         self.config_maps.forget_gone(&key.namespace);
         self.holds.forget(key);
+        self.removals.forget(key);
         self.volumes.forget(key);
         let shared = ObjectKey::new(&key.namespace, HEADLESS_SERVICE);
         let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {

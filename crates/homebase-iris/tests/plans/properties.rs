@@ -138,6 +138,7 @@ fn stateful_set() -> impl Strategy<Value = ObservedStatefulSet> {
                 updated_replicas,
                 current_revision: Some("a".into()),
                 update_revision: Some(if rolling { "b" } else { "a" }.into()),
+                partition: None,
                 plan_hash: Some("old".into()),
                 adopted_template: None,
                 fixed: FixedFields::default(),

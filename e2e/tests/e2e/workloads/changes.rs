@@ -150,6 +150,41 @@ async fn a_spec_that_is_mended_gets_past_a_pod_that_never_started() {
 }
 
 #[tokio::test]
+async fn a_first_spec_that_no_node_takes_is_mended_with_one_eviction() {
+    let case = Case::begin("mended-first").await;
+    let mut cluster = mirrored();
+    cluster["spec"]["topology"]["data"]["podTemplate"] =
+        json!({"spec": {"nodeSelector": {"disk": "none-has-it"}}});
+    case.apply(CLUSTER, "iris", &cluster).await;
+    let stuck = case.until("Pod", "iris-data-0-0", |pod| {
+        if pod["status"]["phase"] == "Pending" { Ok(uid(pod)) } else { Err(pod["status"].to_string()) }
+    });
+    let stuck = stuck.await;
+    // From now on its StatefulSet counts it among those of the first template.
+    case.until("StatefulSet", "iris-data-0", |set| {
+        if set["status"]["currentReplicas"] == 1 { Ok(()) } else { Err(set["status"].to_string()) }
+    })
+    .await;
+    // Not the template of before: the StatefulSet goes on making pods of that by itself.
+    cluster["spec"]["topology"]["data"]["podTemplate"] = json!({"metadata": {"labels": {"mended": "yes"}}});
+    case.apply(CLUSTER, "iris", &cluster).await;
+    let mended = case.until_replaced("Pod", "iris-data-0-0", &stuck).await;
+    case.until_ready(CLUSTER, "iris").await;
+    assert_eq!(text(&mended, "/metadata/labels/mended"), "yes");
+    let evictions = case.hub_writes();
+    let evictions = evictions.iter().filter(|write| write.subresource.as_deref() == Some("eviction"));
+    assert_eq!(evictions.count(), 1);
+    // What it took is taken back.
+    case.until("StatefulSet", "iris-data-0", |set| {
+        let strategy = &set["spec"]["updateStrategy"];
+        if *strategy == json!({"type": "RollingUpdate"}) { Ok(()) } else { Err(strategy.to_string()) }
+    })
+    .await;
+    case.assert_quiet().await;
+    case.end().await;
+}
+
+#[tokio::test]
 async fn compute_nodes_get_volumes_and_give_them_up_again() {
     let case = Case::begin("volumes-later").await;
     let mut cluster = with_compute(single(), 2);

@@ -3,16 +3,16 @@
 //! Which one is decided in `homebase-iris`; it never deletes a pod past the `PodDisruptionBudget`s.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use homebase_api::IrisCluster;
-use homebase_core::ObjectKey;
+use homebase_core::{Backoff, ObjectKey};
 use homebase_iris::PlannedEvent;
 use homebase_iris::cluster::names::NodeSet;
 use homebase_iris::cluster::primary::{Finding, mirror_members};
 use homebase_iris::cluster::{
-    MirrorUpdate, Replacement, Restart, RestartStep, StuckSet, StuckStep, held_event, replace_step,
+    Hold, MirrorUpdate, Replacement, Restart, RestartStep, StuckSet, StuckStep, held_event, replace_step,
     restart_event, restart_step, stuck_step, unstuck_event,
 };
 use homebase_kube::Category;
@@ -20,6 +20,7 @@ use homebase_kube::apply::{self, Eviction, key_of};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
+use tokio::time::Instant;
 
 use super::IrisClusterReconciler;
 use super::apply_plan::Done;
@@ -27,6 +28,10 @@ use crate::reconcile::ReconcileError;
 
 /// How soon to look again at an update that waits: for answers and budgets, of which nothing tells.
 const UPDATE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a pod stays that was made to go and came back as it was. A user who mends a spec in several tries is not held
+/// up: each try is another revision.
+const AGAIN: Backoff = Backoff { first: Duration::from_secs(10), cap: Duration::from_secs(600) };
 
 /// What updates wait for, by StatefulSet, as it was told last: told once, and not with every look.
 #[derive(Default)]
@@ -52,6 +57,47 @@ impl Holds {
     pub(super) fn forget(&self, cluster: &ObjectKey) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, (of, _)| of != cluster);
+    }
+}
+
+/// A pod that was made to go because it never started.
+struct Removed {
+    cluster: ObjectKey,
+    /// The revision that it was to be made anew from.
+    revision: String,
+    times: u32,
+    last: Instant,
+}
+
+/// The pods that were made to go because they never started. Once is enough by design; where it is not, as when a webhook
+/// of the cluster brings back what was there before, no more pods go for it than are worth a try.
+#[derive(Default)]
+pub(super) struct Removals(Mutex<HashMap<ObjectKey, Removed>>);
+
+impl Removals {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Removed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a pod has to stay that went before for the sake of the same revision.
+    fn wait(&self, pod: &ObjectKey, revision: &str) -> Option<Duration> {
+        let all = self.lock();
+        let before = all.get(pod).filter(|before| before.revision == revision)?;
+        let wait = AGAIN.ceiling(before.times).saturating_sub(before.last.elapsed());
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Takes note of a pod that went.
+    fn note(&self, pod: ObjectKey, cluster: ObjectKey, revision: &str) {
+        let mut all = self.lock();
+        let before = all.get(&pod).filter(|before| before.revision == revision);
+        let times = before.map_or(0, |before| before.times).saturating_add(1);
+        all.insert(pod, Removed { cluster, revision: revision.to_owned(), times, last: Instant::now() });
+    }
+
+    /// Forgets a cluster that is gone.
+    pub(super) fn forget(&self, cluster: &ObjectKey) {
+        self.lock().retain(|_, removed| removed.cluster != *cluster);
     }
 }
 
@@ -112,13 +158,32 @@ impl IrisClusterReconciler {
         let step = match stuck_step(stuck, &set, &pods) {
             StuckStep::Nothing => return Ok(InTheWay::Nothing),
             StuckStep::Hold(hold) => RestartStep::Hold(hold),
-            StuckStep::Restart(restart) => RestartStep::Restart(restart),
+            StuckStep::Restart(restart) => self.remove_again(&key, &set, restart, done),
             StuckStep::Replace(replacement) => self.replace(cluster, &key, stuck, replacement, &pods).await?,
         };
         let stepping = Stepping { set: stuck.set, stateful_set, gone: unstuck_event, tells_passing: true };
         self.take(&key, &stepping, step, done).await?;
         done.look_again(UPDATE_WAIT);
         Ok(InTheWay::Pod)
+    }
+
+    /// Whether a pod that never started goes now: at once for the first time.
+    fn remove_again(
+        &self,
+        cluster: &ObjectKey,
+        set: &StatefulSet,
+        restart: Restart,
+        done: &mut Done,
+    ) -> RestartStep {
+        let revision = set.status.as_ref().and_then(|status| status.update_revision.as_deref());
+        let (pod, revision) =
+            (ObjectKey::new(&cluster.namespace, &restart.pod), revision.unwrap_or_default());
+        if let Some(wait) = self.removals.wait(&pod, revision) {
+            done.look_again(wait);
+            return RestartStep::Hold(Hold::CameBack(restart.pod));
+        }
+        self.removals.note(pod, cluster.clone(), revision);
+        RestartStep::Restart(restart)
     }
 
     /// Whether a pod that lacks a volume goes now, from its claims and from IRIS itself.
@@ -221,3 +286,6 @@ impl IrisClusterReconciler {
         Some(self.ask_now(key, members).await)
     }
 }
+
+#[cfg(test)]
+mod tests;

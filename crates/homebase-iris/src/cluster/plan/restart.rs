@@ -76,6 +76,8 @@ pub enum Hold {
     NoClaim(String),
     /// Nobody can tell whether the claims are there that the next pod needs.
     ClaimsUnknown,
+    /// A pod went before and came back as it was.
+    CameBack(String),
 }
 
 impl MirrorUpdate {
@@ -111,6 +113,9 @@ impl fmt::Display for Hold {
                 "PersistentVolumeClaim {claim} is not there, without which a pod could not come back: see the Events of the \
                  StatefulSet"
             ),
+            Self::CameBack(pod) => {
+                write!(f, "pod {pod} was removed, and came back as it was before: it is tried again")
+            }
             Self::ClaimsUnknown => f.write_str("the claims of its pods cannot be read: see StorageReady"),
         }
     }

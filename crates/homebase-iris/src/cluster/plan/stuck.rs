@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use homebase_api::iriscluster::MirrorRole;
+use homebase_api::labels::Component;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube_core::ResourceExt as _;
@@ -20,7 +21,7 @@ use super::restart::{
     selector_text,
 };
 use crate::cluster::names::NodeSet;
-use crate::cluster::observed::{ObservedClaim, ObservedStatefulSet, PodState};
+use crate::cluster::observed::{ObservedClaim, ObservedPod, ObservedStatefulSet, PodState};
 use crate::cluster::primary::{Finding, has_answered};
 use crate::cluster::validated::ValidatedCluster;
 
@@ -88,12 +89,7 @@ pub(super) fn plan_stuck(
     }
     let ordinals = 0..usize::try_from(observed.replicas).unwrap_or_default();
     let mut pods = ordinals.filter_map(|ordinal| cluster.found.pods.get(&cluster.key.pod(set, ordinal)));
-    let waits_for_one = waits_for_pods(planned)
-        && pods.any(|pod| {
-            pod.state == PodState::Pending
-                && pod.revision.is_some()
-                && pod.revision != observed.update_revision
-        });
+    let waits_for_one = waits_for_pods(planned) && pods.any(|pod| never_got_template(pod, observed));
     // Only a look at the pods tells whether the set took them on without a volume: its revisions are the same at first, but
     // not after another change, and never again where the hub restarts the pods.
     let may_lack_a_volume = observed.has_old_pods() && claim_templates(planned).next().is_some();
@@ -108,6 +104,46 @@ pub(super) fn plan_stuck(
             .and_then(|_| mirror_roles(cluster, set))
             .unwrap_or_default(),
     })
+}
+
+/// Whether a pod of an earlier template has not started.
+fn never_got_template(pod: &ObservedPod, observed: &ObservedStatefulSet) -> bool {
+    pod.state == PodState::Pending && pod.revision.is_some() && pod.revision != observed.update_revision
+}
+
+/// Whether a StatefulSet is to make pods anew from its present template only.
+///
+/// Without a partition it makes the lower ones from the template before, as many as there were of that
+/// (`newVersionedStatefulSetPod`, Kubernetes 1.36): good while that one is good, for then a broken one reaches no more pods.
+/// But a pod that never started for its sake would come back as it was, for ever. Below a partition pods are of the
+/// template before, and nothing is below 0. So the set has it until that pod and all that wait for it are there.
+pub(crate) fn needs_present_template(cluster: &ValidatedCluster, set: NodeSet) -> bool {
+    let Some(observed) = cluster.found.stateful_sets.get(&cluster.key.stateful_set(set)) else {
+        return false;
+    };
+    let has_it = match observed.partition {
+        None => false,
+        Some(0) => true,
+        // It is somebody's who wants the template before there.
+        Some(_) => return false,
+    };
+    if observed.observed_generation < observed.generation {
+        return has_it;
+    }
+    let pods = cluster.replicas(set.component).and_then(|pods| usize::try_from(pods).ok());
+    let needs = |ordinal| match cluster.found.pods.get(&cluster.key.pod(set, ordinal)) {
+        Some(pod) => never_got_template(pod, observed),
+        None => has_it,
+    };
+    set.component == Component::Data
+        && observed.current_revision != observed.update_revision
+        && (0..pods.unwrap_or_default()).any(needs)
+}
+
+/// Whether the controller of a StatefulSet would make this pod anew from the present template.
+fn gets_present_template(observed: &ObservedStatefulSet, ordinal: usize) -> bool {
+    let is_reached = |partition| usize::try_from(partition).is_ok_and(|partition| ordinal >= partition);
+    observed.current_revision == observed.update_revision || observed.partition.is_some_and(is_reached)
 }
 
 /// What is to be done, from the StatefulSet and its pods as they are at this moment.
@@ -132,9 +168,11 @@ pub fn stuck_step(stuck: &StuckSet, set: &StatefulSet, pods: &[Pod]) -> StuckSte
     });
     let restart = |pod: &Pod| Some(Restart { pod: pod.name_any(), uid: pod.uid()? });
     if waits_for_pods(set)
-        && let Some(pod) = earlier.clone().find_map(|(_, pod)| never_started(pod).then(|| restart(pod)))
+        && let Some((_, pod)) = earlier
+            .clone()
+            .find(|(ordinal, pod)| never_started(pod) && gets_present_template(&observed, **ordinal))
     {
-        return pod.map_or(StuckStep::Nothing, StuckStep::Restart);
+        return restart(pod).map_or(StuckStep::Nothing, StuckStep::Restart);
     }
     // The set comes to no pod behind the first one that it cannot add a volume to.
     let mut lacking = earlier.filter(|(_, pod)| lacks_a_volume(set, pod));

@@ -14,11 +14,12 @@ use crate::cluster::observed::ObservedClaim;
 use crate::cluster::plan::restart::{Hold, Restart, RestartStep};
 use crate::cluster::primary::Finding;
 
+/// A set that makes pods anew from its present template alone.
 fn set(strategy: &str, order: &str) -> StatefulSet {
     serde_json::from_value(json!({
         "metadata": { "name": "iris-data", "uid": "set", "generation": 2 },
         "spec": {
-            "replicas": 2, "podManagementPolicy": order, "updateStrategy": { "type": strategy },
+            "replicas": 2, "podManagementPolicy": order, "updateStrategy": { "type": strategy, "rollingUpdate": { "partition": 0 } },
             "selector": {}, "template": {},
         },
         "status": { "replicas": 1, "observedGeneration": 2, "currentRevision": "old", "updateRevision": "new" },
@@ -58,6 +59,21 @@ fn goes(set: &StatefulSet, pod: Pod) -> bool {
 #[test]
 fn a_pod_that_never_started_and_is_of_an_earlier_template_goes() {
     assert!(goes(&set("RollingUpdate", "OrderedReady"), pod(|_| {})));
+}
+
+#[test]
+fn a_pod_that_would_come_back_as_it_was_stays() {
+    let mut set = set("RollingUpdate", "OrderedReady");
+    let goes_with = |set: &mut StatefulSet, partition: Option<i32>| {
+        let strategy = set.spec.as_mut().unwrap().update_strategy.as_mut().unwrap();
+        strategy.rolling_update.get_or_insert_default().partition = partition;
+        goes(set, pod(|_| {}))
+    };
+    assert!(!goes_with(&mut set, None), "the set still makes it from the template before");
+    assert!(!goes_with(&mut set, Some(1)), "somebody wants it to be of the template before");
+    assert!(goes_with(&mut set, Some(0)));
+    set.status.as_mut().unwrap().current_revision = Some("new".to_owned());
+    assert!(goes_with(&mut set, None), "there is no template before");
 }
 
 #[test]
