@@ -232,6 +232,12 @@ impl IrisClusterReconciler {
                     Eviction::NotNow => {
                         (Some(format!("a PodDisruptionBudget does not let {pod} go now")), false)
                     }
+                    Eviction::TooManyBudgets => {
+                        let why = format!(
+                            "more than one PodDisruptionBudget selects {pod}, and so nothing can be evicted: leave one"
+                        );
+                        (Some(why), false)
+                    }
                     Eviction::Void => (None, false),
                 }
             }

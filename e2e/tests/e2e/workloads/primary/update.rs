@@ -177,3 +177,37 @@ async fn a_set_that_is_made_anew_with_another_image_is_updated() {
     }
     case.end().await;
 }
+
+#[tokio::test]
+async fn two_budgets_for_one_pod_hold_the_update_and_it_is_told() {
+    let case = Case::begin("primary-budgets").await;
+    let mut cluster = ready_mirror(&case).await;
+    fail_over(&case, 1);
+    until_roles(&case, ["backup", "primary", "drasync"]).await;
+    until_strategy(&case, "OnDelete").await;
+    let budget = json!({"spec": {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": {"intersystems.com/component": "data"}},
+    }});
+    for name in ["one", "two"] {
+        case.apply("PodDisruptionBudget", name, &budget).await;
+        case.until("PodDisruptionBudget", name, |budget| {
+            let allowed = budget["status"]["disruptionsAllowed"].clone();
+            if allowed == 1 { Ok(()) } else { Err(allowed.to_string()) }
+        })
+        .await;
+    }
+    cluster["spec"]["topology"]["data"]["image"] = IMAGE.into();
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until(CLUSTER, "iris", |cluster| {
+        let waiting = text(cluster, "/status/waiting/0");
+        let is_told = waiting.contains("more than one PodDisruptionBudget selects iris-data-0-2");
+        let is_current = cluster["status"]["observedGeneration"] == cluster["metadata"]["generation"];
+        if is_told && is_current { Ok(()) } else { Err(cluster["status"].to_string()) }
+    })
+    .await;
+    assert_eq!(evictions(&case), [""; 0]);
+    case.delete("PodDisruptionBudget", "two").await;
+    until_evicted(&case, &[PODS[2], PODS[0], PODS[1]]).await;
+    case.end().await;
+}
