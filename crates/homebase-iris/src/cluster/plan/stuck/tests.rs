@@ -216,6 +216,31 @@ fn no_other_pod_goes_while_the_one_before_it_did_not_come_back() {
     assert_eq!(last.step(), StuckStep::Hold(behind), "nobody makes it before the other one goes");
 }
 
+#[test]
+fn a_pod_that_is_not_ready_does_not_stand_in_its_own_way() {
+    let mut made_anew = lacking(2);
+    made_anew.break_down(0);
+    assert_eq!(made_anew.step(), replaced(0));
+    let members =
+        [("iris-data-0".to_owned(), MirrorRole::Backup), ("iris-data-1".to_owned(), MirrorRole::Backup)];
+    let finding = |primary: &str, uid: &str| Finding::Primary {
+        pod: primary.into(),
+        uid: uid.into(),
+        others: BTreeSet::new(),
+    };
+    let of_mirror = |finding: Finding| {
+        let StuckStep::Replace(replacement) = made_anew.step() else { panic!("{:?}", made_anew.step()) };
+        let claims = BTreeMap::from([("iris-data-iris-data-0".to_owned(), ObservedClaim::default())]);
+        let stuck = StuckSet { members: members.to_vec(), ..stuck(&[]) };
+        replace_step(&stuck, replacement, &made_anew.pods(), Some(&claims), &finding)
+    };
+    assert_eq!(of_mirror(finding("iris-data-1", "pod-1")), first_goes());
+    let alone = RestartStep::Hold(Hold::NoPartner("iris-data-0".into()));
+    assert_eq!(of_mirror(finding("iris-data-0", "pod-0")), alone, "nobody else takes over");
+    made_anew.break_down(1);
+    assert_eq!(made_anew.step(), not_ready(1));
+}
+
 fn next_step(members: &[(&str, MirrorRole)], claims: Option<&[&str]>, finding: &Finding) -> RestartStep {
     let made_anew = lacking(2);
     let stuck = stuck(members);
