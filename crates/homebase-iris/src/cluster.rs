@@ -21,7 +21,7 @@ mod validate;
 mod validated;
 
 pub use self::adoption::{
-    ADOPTED_TEMPLATE, AdoptedPods, adopted_event, keeps_pods, leftovers, without_marks,
+    ADOPTED_TEMPLATE, AdoptedPods, LEFT_OVER, adopted_event, keeps_pods, leftovers, without_marks,
 };
 pub use self::claims::ClaimPhase;
 pub use self::events::{

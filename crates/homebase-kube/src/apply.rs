@@ -119,6 +119,12 @@ impl WriteError {
         is_immutable(source)
     }
 
+    /// Whether an apiserver has refused an object for what would be in this field of it.
+    pub fn refuses(&self, field: &str) -> bool {
+        let Self::ApplyObject { source, .. } = self else { return false };
+        self.category() == Category::Invalid && says(source, field)
+    }
+
     /// When another try makes sense.
     pub fn retry(&self) -> Retry {
         self.category().retry()

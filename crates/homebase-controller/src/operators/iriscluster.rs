@@ -86,6 +86,7 @@ impl IrisClusterReconciler {
             stateful_sets: Children::new(hub.clone()).with_template(PodTemplate {
                 without_marks: cluster::without_marks,
                 leftovers: cluster::leftovers,
+                left_over: cluster::LEFT_OVER,
                 keeps_pods: cluster::keeps_pods,
                 leaves_replicas: |set| set.spec.as_ref().is_some_and(|spec| spec.replicas.is_none()),
             }),

@@ -211,3 +211,23 @@ async fn two_budgets_for_one_pod_hold_the_update_and_it_is_told() {
     until_evicted(&case, &[PODS[2], PODS[0], PODS[1]]).await;
     case.end().await;
 }
+
+#[tokio::test]
+async fn a_partition_that_was_set_by_hand_goes_where_the_hub_restarts_the_pods() {
+    let case = Case::begin("primary-partition").await;
+    ready_mirror(&case).await;
+    let set = uid(&case.get("StatefulSet", "iris-data-0").await.unwrap());
+    // While the StatefulSet restarts its pods it may stay.
+    let by_hand = json!({"spec": {"updateStrategy": {"rollingUpdate": {"partition": 1}}}});
+    case.edit("StatefulSet", "iris-data-0", &by_hand).await;
+    case.assert_quiet().await;
+    fail_over(&case, 1);
+    until_roles(&case, ["backup", "primary", "drasync"]).await;
+    until_strategy(&case, "OnDelete").await;
+    case.until_ready(CLUSTER, "iris").await;
+    let found = case.get("StatefulSet", "iris-data-0").await.unwrap();
+    assert_eq!(found["spec"]["updateStrategy"], json!({"type": "OnDelete"}));
+    assert_eq!(uid(&found), set);
+    case.assert_quiet().await;
+    case.end().await;
+}
