@@ -5,7 +5,6 @@ use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-use super::storage::claim_of;
 use crate::cluster::claims::ObservedClaim;
 use crate::cluster::fixed::FixedField;
 use crate::cluster::names::NodeSet;
@@ -85,23 +84,24 @@ pub(super) fn decide(
         return Verdict::Hold(fields, Hold::NotSelected);
     }
     let pods = usize::try_from(observed.replicas).unwrap_or_default();
-    let claims: Vec<_> = (0..pods)
-        .flat_map(|ordinal| observed.fixed.claims().map(move |claim| (claim, ordinal)))
-        .map(|(claim, ordinal)| claim_of(claim, &name, ordinal))
-        .collect();
-    if claims.is_empty() {
+    if pods == 0 || observed.fixed.claims().next().is_none() {
         return Verdict::Recreate(Recreation {
             stateful_set: name,
             uid: observed.uid.clone(),
             fields,
-            claims,
+            claims: Vec::new(),
         });
     }
     let Some(known) = cluster.found.claims.known() else {
         return Verdict::Hold(fields, Hold::ClaimsUnknown);
     };
-    // One that is not there has no volume to lose: its pod runs without, or there is no such pod.
-    let claims: Vec<_> = claims.into_iter().filter(|claim| known.contains_key(claim)).collect();
+    // One that is not there has no volume to lose: its pod runs without, or there is no such pod. So those that are there
+    // are looked at, and not as many as there are to be: that may be any number.
+    let is_of_pod = |claim: &&String| {
+        let ordinal = observed.fixed.claims().find_map(|of| ordinal_of(claim, of, &name));
+        ordinal.is_some_and(|ordinal| ordinal < pods)
+    };
+    let claims: Vec<_> = known.keys().filter(is_of_pod).cloned().collect();
     let is_bound = |claim: &String| known.get(claim).is_some_and(ObservedClaim::is_bound);
     let left = known.keys().filter(|claim| observed.fixed.claims().any(|of| is_claim(claim, of, &name)));
     let mut unbound: Vec<_> = claims.iter().chain(left).filter(|claim| !is_bound(claim)).cloned().collect();
@@ -113,10 +113,15 @@ pub(super) fn decide(
     Verdict::Recreate(Recreation { stateful_set: name, uid: observed.uid.clone(), fields, claims })
 }
 
+/// The ordinal of the pod of a StatefulSet that a claim was made for from a template, whichever.
+fn ordinal_of(claim: &str, template: &str, set: &str) -> Option<usize> {
+    let rest = claim.strip_prefix(template)?.strip_prefix('-')?.strip_prefix(set)?;
+    rest.strip_prefix('-')?.parse().ok()
+}
+
 /// Whether a claim was made from a template for a pod of a StatefulSet, whichever.
 fn is_claim(claim: &str, template: &str, set: &str) -> bool {
-    let rest = claim.strip_prefix(template).and_then(|rest| rest.strip_prefix('-')?.strip_prefix(set));
-    rest.and_then(|rest| rest.strip_prefix('-')).is_some_and(|ordinal| ordinal.parse::<usize>().is_ok())
+    ordinal_of(claim, template, set).is_some()
 }
 
 /// The pods of a StatefulSet that belong to nobody.
