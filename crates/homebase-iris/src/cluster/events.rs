@@ -98,7 +98,7 @@ pub fn held_event(stateful_set: &str, why: &str) -> PlannedEvent {
 
 /// The event that tells that a StatefulSet was deleted to be made anew.
 pub fn recreation_event(recreation: &Recreation) -> PlannedEvent {
-    let Recreation { stateful_set, fields, uid: _, claims: _ } = recreation;
+    let Recreation { stateful_set, fields, .. } = recreation;
     let fields = fixed::list(fields);
     let note = format!(
         "Deleted StatefulSet {stateful_set} to make it anew, because {fields} cannot change while it exists; its pods \

@@ -9,9 +9,9 @@ use homebase_api::{IrisCluster, annotations, labels};
 use homebase_core::ObjectKey;
 use homebase_iris::cluster::names::NodeSet;
 use homebase_iris::cluster::{
-    AdoptedPods, ChildKind, ClaimGrowth, MirrorLabel, MirrorUpdate, ObservedChild, ObservedClaim,
-    ObservedStatefulSet, Plan, Prepared, PruneStep, Recreation, Storage, StuckSet, adopted_event,
-    growth_event, prune_event, recreation_event,
+    AdoptedPods, ChildKind, ClaimGrowth, MirrorLabel, MirrorUpdate, ObservedChild, ObservedStatefulSet, Plan,
+    Prepared, PruneStep, Recreation, Storage, StuckSet, adopted_event, growth_event, prune_event,
+    recreation_event,
 };
 use homebase_iris::{Failure, PlannedEvent};
 use homebase_kube::Category;
@@ -25,7 +25,7 @@ use super::super::children::Foreign;
 use super::super::report::{failure_of, send};
 use super::IrisClusterReconciler;
 use super::restart::InTheWay;
-use super::volumes::Grown;
+use super::volumes::{Grown, Marked};
 use crate::reconcile::{Outcome, ReconcileError};
 
 /// How soon to try again what somebody has to make possible first, of which nothing tells.
@@ -249,13 +249,12 @@ impl IrisClusterReconciler {
     /// Deletes a StatefulSet that is to be made anew and leaves its pods running, after a look at each of their claims:
     /// a pod that is restarted meanwhile must find its volume. True when it was deleted.
     async fn make_way(&self, cluster: &IrisCluster, recreation: &Recreation) -> Result<bool, ReconcileError> {
-        let Recreation { stateful_set, uid, fields: _, claims } = recreation;
+        let Recreation { stateful_set, uid, templates, .. } = recreation;
         self.engagement.brake.check()?;
         let namespace = cluster.namespace().unwrap_or_default();
-        if !claims.is_empty() {
-            let live = self.volumes.fetch(&self.engagement, &namespace).await?;
-            let is_bound = |claim: &String| live.get(claim).is_some_and(ObservedClaim::is_bound);
-            if !claims.iter().all(is_bound) {
+        if !templates.is_empty() {
+            let live = self.volumes.fetch(&self.engagement, &namespace, Marked::OrNot).await?;
+            if !recreation.may_begin(&live) {
                 return Ok(false);
             }
         }

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use super::IrisClusterReconciler;
 use super::apply_plan::Done;
+use super::volumes::Marked;
 use crate::reconcile::ReconcileError;
 
 /// How soon to look again at an update that waits: for answers and budgets, of which nothing tells.
@@ -195,7 +196,7 @@ impl IrisClusterReconciler {
         replacement: Replacement,
         pods: &[Pod],
     ) -> Result<RestartStep, ReconcileError> {
-        let claims = match self.volumes.fetch(&self.engagement, &key.namespace).await {
+        let claims = match self.volumes.fetch(&self.engagement, &key.namespace, Marked::Only).await {
             Ok(claims) => Some(claims),
             Err(error) if error.category == Category::Forbidden.as_str() => None,
             Err(error) => return Err(error),

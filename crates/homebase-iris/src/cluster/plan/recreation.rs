@@ -1,6 +1,7 @@
 //! Decides whether a StatefulSet is made anew because a field differs that cannot change while it exists. Must not let
 //! one go whose pods could lose their volumes, or whose successor would not know its pods.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -23,8 +24,27 @@ pub struct Recreation {
     pub uid: String,
     /// Why: the fields that differ.
     pub fields: Vec<FixedField>,
-    /// The claims of its pods: each must be there and bound when it is deleted.
+    /// The claims of its pods that were seen: each must be there and bound when it is deleted.
     pub claims: Vec<String>,
+    /// The names of its claim templates.
+    pub templates: Vec<String>,
+    /// How many pods it is to have.
+    pub pods: usize,
+}
+
+impl Recreation {
+    /// Whether a claim is that of one of its pods, by its name: one that has lost its label is not seen before.
+    pub fn is_of_its_pods(&self, claim: &str) -> bool {
+        let of_template = |template: &String| ordinal_of(claim, template, &self.stateful_set);
+        self.templates.iter().filter_map(of_template).any(|ordinal| ordinal < self.pods)
+    }
+
+    /// Whether it may be deleted, with every claim of the namespace as it is at this moment.
+    pub fn may_begin(&self, live: &BTreeMap<String, ObservedClaim>) -> bool {
+        let is_bound = |claim: &String| live.get(claim).is_some_and(ObservedClaim::is_bound);
+        let of_its_pods = live.keys().filter(|claim| self.is_of_its_pods(claim));
+        self.claims.iter().chain(of_its_pods).all(is_bound)
+    }
 }
 
 /// Why a StatefulSet is not made anew yet.
@@ -84,13 +104,18 @@ pub(super) fn decide(
         return Verdict::Hold(fields, Hold::NotSelected);
     }
     let pods = usize::try_from(observed.replicas).unwrap_or_default();
-    if pods == 0 || observed.fixed.claims().next().is_none() {
-        return Verdict::Recreate(Recreation {
-            stateful_set: name,
+    let recreate = |fields, claims| {
+        Verdict::Recreate(Recreation {
+            stateful_set: name.clone(),
             uid: observed.uid.clone(),
             fields,
-            claims: Vec::new(),
-        });
+            claims,
+            templates: observed.fixed.claims().map(str::to_owned).collect(),
+            pods,
+        })
+    };
+    if pods == 0 || observed.fixed.claims().next().is_none() {
+        return recreate(fields, Vec::new());
     }
     let Some(known) = cluster.found.claims.known() else {
         return Verdict::Hold(fields, Hold::ClaimsUnknown);
@@ -110,7 +135,7 @@ pub(super) fn decide(
     if !unbound.is_empty() {
         return Verdict::Hold(fields, Hold::NotBound(unbound));
     }
-    Verdict::Recreate(Recreation { stateful_set: name, uid: observed.uid.clone(), fields, claims })
+    recreate(fields, claims)
 }
 
 /// The ordinal of the pod of a StatefulSet that a claim was made for from a template, whichever.
