@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ mod tests;
 const FAILURE_MEMORY: Duration = Duration::from_secs(30);
 /// Failures in a row after which a watch counts as broken: apiservers end watches now and then.
 const FAILURES_UNTIL_BROKEN: u32 = 3;
+/// Between two tries of what is not allowed: somebody may be allowing it, and nothing depends on it.
+pub(crate) const FORBIDDEN_PAUSE: Duration = Duration::from_secs(60);
 /// As many watches as are named in words, which end up in a condition; the rest is counted.
 const MAX_NAMED: usize = 12;
 
@@ -221,6 +224,7 @@ impl Watching {
                 view,
                 on_change: on_change.clone(),
                 grant,
+                forbidden: Arc::default(),
                 failing: false,
             };
             self.run(kind, watch_objects(api, config(selector)), feed)
@@ -242,7 +246,9 @@ impl Watching {
         V: Clone + PartialEq + Send + Sync + 'static,
     {
         let reachable = self.reachable.clone();
-        let pause = move |delay| until_ready(delay, reachable.clone());
+        let forbidden = feed.forbidden.clone();
+        let pause =
+            move |delay| until_ready(pause_of(delay, forbidden.load(Ordering::Relaxed)), reachable.clone());
         Watch { kind, run: Box::pin(run_watch(stream, feed, fastrand::f64, pause)) }
     }
 }
@@ -262,6 +268,11 @@ enum Grant {
     Required,
     /// It does.
     Optional,
+}
+
+/// How long what failed waits, by its backoff and whether it was forbidden and nothing depends on it.
+pub(crate) fn pause_of(backoff: Duration, forbidden: bool) -> Duration {
+    if forbidden { backoff.max(FORBIDDEN_PAUSE) } else { backoff }
 }
 
 /// Waits as long as a failed watch has to: until the cluster answers again, or for the backoff where it has never ceased
@@ -292,6 +303,8 @@ struct Feed<K, V, F> {
     view: fn(&K) -> V,
     on_change: F,
     grant: Grant,
+    /// Whether the last failure was that work goes on without it.
+    forbidden: Arc<AtomicBool>,
     failing: bool,
 }
 
@@ -344,8 +357,10 @@ where
             progress.failures = progress.failures.saturating_add(1);
             progress.last_failure = Some((Instant::now(), category));
         });
+        let is_waived = category == Category::Forbidden && self.grant == Grant::Optional;
+        self.forbidden.store(is_waived, Ordering::Relaxed);
         match category {
-            Category::Forbidden if self.grant == Grant::Optional => self.waive(),
+            Category::Forbidden if is_waived => self.waive(),
             Category::NotFound => self.watching.unserved.notify_one(),
             Category::Forbidden | Category::Throttled => {}
             _ => self.watching.doubt.notify_one(),

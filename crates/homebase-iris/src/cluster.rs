@@ -21,7 +21,7 @@ mod validate;
 mod validated;
 
 pub use self::adoption::{
-    ADOPTED_TEMPLATE, AdoptedPods, adopted_event, keeps_pods, leftovers, without_marks,
+    ADOPTED_TEMPLATE, AdoptedPods, LEFT_OVER, adopted_event, keeps_pods, leftovers, without_marks,
 };
 pub use self::claims::ClaimPhase;
 pub use self::events::{
@@ -37,7 +37,7 @@ pub use self::plan::mirror_label::{MirrorLabel, mirror_labels};
 pub use self::plan::recreation::{Hold as RecreationHold, Recreation};
 pub use self::plan::restart::{Hold, MirrorUpdate, REVISION, Restart, RestartStep, restart_step};
 pub use self::plan::storage::{ClaimGrowth, Storage};
-pub use self::plan::stuck::{StuckSet, never_started, stuck_pod};
+pub use self::plan::stuck::{Replacement, StuckSet, StuckStep, never_started, replace_step, stuck_step};
 pub use self::plan::{Applied, Plan, Prepared, Stage, Waiting, WaitingReason, plan};
 pub use self::preview::{Preview, PreviewObject, PreviewStep, preview};
 pub use self::status::{failed_status, first_status, refused_status, status, unreadable};

@@ -120,6 +120,12 @@ impl WriteError {
         is_immutable(source)
     }
 
+    /// Whether an apiserver has refused an object for what would be in this field of it.
+    pub fn refuses(&self, field: &str) -> bool {
+        let Self::ApplyObject { source, .. } = self else { return false };
+        self.category() == Category::Invalid && says(source, field)
+    }
+
     /// When another try makes sense.
     pub fn retry(&self) -> Retry {
         self.category().retry()
@@ -131,6 +137,11 @@ pub fn is_immutable(error: &kube::Error) -> bool {
     const WORDS: [&str; 2] = ["updates to statefulset spec", "field is immutable"];
     let kube::Error::Api(status) = error else { return false };
     status.code == 422 && WORDS.iter().any(|words| status.message.contains(words))
+}
+
+/// Whether an apiserver's own answer has these words.
+fn says(error: &kube::Error, words: &str) -> bool {
+    matches!(error, kube::Error::Api(status) if status.message.contains(words))
 }
 
 /// What this crate can write: a namespaced object with a static type.
@@ -310,6 +321,9 @@ pub async fn fetch_selected<K: Object>(
     Ok(listed.await?.items)
 }
 
+/// How an apiserver says that it does not evict a pod which several `PodDisruptionBudget`s select.
+const TOO_MANY_BUDGETS: &str = "more than one PodDisruptionBudget";
+
 /// What became of an eviction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Eviction {
@@ -317,6 +331,8 @@ pub enum Eviction {
     Begun,
     /// It would break a `PodDisruptionBudget`, or the apiserver has too much to do: later.
     NotNow,
+    /// More than one `PodDisruptionBudget` selects the pod, and then an apiserver evicts it never.
+    TooManyBudgets,
     /// The pod is gone, or another one has its name now.
     Void,
 }
@@ -340,6 +356,10 @@ pub async fn evict_exact(client: &Client, key: &ObjectKey, uid: &str) -> Result<
     .await;
     match evicted {
         Ok(_) => Ok(Eviction::Begun),
+        // Sent as an internal error (500) since there are evictions, so that it can be told by its words alone.
+        Err(WriteError::EvictPod { source, .. }) if says(&source, TOO_MANY_BUDGETS) => {
+            Ok(Eviction::TooManyBudgets)
+        }
         Err(error) => match error.category() {
             Category::Throttled => Ok(Eviction::NotNow),
             Category::NotFound | Category::Conflict => Ok(Eviction::Void),

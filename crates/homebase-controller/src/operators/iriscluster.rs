@@ -48,7 +48,7 @@ use mirrors::Mirrors;
 use nodes::Nodes;
 use placement::Placer;
 use pods::KnownPod;
-use restart::Holds;
+use restart::{Holds, Removals};
 use unreadable::ToldUnreadable;
 use volumes::Volumes;
 
@@ -69,6 +69,7 @@ pub(super) struct IrisClusterReconciler {
     mirrors: Mirrors,
     holds: Holds,
     unreadable: ToldUnreadable,
+    removals: Removals,
 }
 
 /// The ConfigMap that a cluster names.
@@ -88,6 +89,7 @@ impl IrisClusterReconciler {
             stateful_sets: Children::new(hub.clone()).with_template(PodTemplate {
                 without_marks: cluster::without_marks,
                 leftovers: cluster::leftovers,
+                left_over: cluster::LEFT_OVER,
                 keeps_pods: cluster::keeps_pods,
                 leaves_replicas: |set| set.spec.as_ref().is_some_and(|spec| spec.replicas.is_none()),
             }),
@@ -103,6 +105,7 @@ impl IrisClusterReconciler {
             mirrors: Mirrors::new(mirror_interval),
             holds: Holds::default(),
             unreadable: ToldUnreadable::default(),
+            removals: Removals::default(),
         }
     }
 
@@ -203,6 +206,7 @@ impl IrisClusterReconciler {
         self.config_maps.forget_gone(&key.namespace);
         self.holds.forget(key);
         self.unreadable.forget(key);
+        self.removals.forget(key);
         self.volumes.forget(key);
         let shared = ObjectKey::new(&key.namespace, HEADLESS_SERVICE);
         let Some(service) = self.services.store.get(&shared).filter(|service| !service.deleting) else {

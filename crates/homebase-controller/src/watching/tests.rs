@@ -3,16 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use homebase_core::Namespaces;
 use homebase_kube::error::Category;
 use homebase_kube::watch::Listener;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
-use kube::runtime::watcher::Event;
+use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Feed, Grant, MAX_NAMED, Place, Progress, SyncBoard, Watching, until_ready};
+use super::{FORBIDDEN_PAUSE, Feed, Grant, MAX_NAMED, Place, Progress, SyncBoard, Watching, until_ready};
 use crate::store::{Change, Store};
 
 const BACKOFF: Duration = Duration::from_secs(8);
@@ -98,7 +99,9 @@ type OnChange = Box<dyn FnMut(Vec<Change<String>>) + Send>;
 
 /// A watch of all namespaces that counts the calls of its `on_change`.
 fn feed(grant: Grant) -> (Feed<ConfigMap, String, OnChange>, Arc<Mutex<usize>>) {
-    let (_cluster, reachable) = watch::channel(true);
+    let (cluster, reachable) = watch::channel(true);
+    // Nobody says that the cluster is gone.
+    std::mem::forget(cluster);
     let watching = Watching {
         namespaces: Arc::new(Namespaces::All),
         board: Arc::default(),
@@ -111,7 +114,8 @@ fn feed(grant: Grant) -> (Feed<ConfigMap, String, OnChange>, Arc<Mutex<usize>>) 
     let on_change: OnChange = Box::new(move |_| *counted.lock().unwrap() += 1);
     let (store, view) = (Store::default(), ConfigMap::name_any as fn(&ConfigMap) -> String);
     let place = place("ConfigMap", None);
-    (Feed { watching, place, store, view, on_change, grant, failing: false }, calls)
+    let forbidden = Arc::default();
+    (Feed { watching, place, store, view, on_change, grant, forbidden, failing: false }, calls)
 }
 
 #[test]
@@ -151,4 +155,28 @@ fn another_failure_of_it_and_a_right_that_is_required_are_told() {
         assert!(!feed.store.is_settled_in("any"));
         assert_eq!(*calls.lock().unwrap(), 0);
     }
+}
+
+/// How long a watch pauses that fails so.
+async fn pause_after(grant: Grant, code: u16) -> Duration {
+    let (feed, _) = feed(grant);
+    let (start, tries) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+    let noted = tries.clone();
+    let stream = futures::stream::repeat_with(move || {
+        noted.lock().unwrap().push(start.elapsed());
+        let status = kube::core::Status { code, ..kube::core::Status::failure("no", "no") };
+        Err(watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status))))
+    });
+    let watching = feed.watching.clone();
+    let run = watching.run("ConfigMap", stream.take(2).chain(futures::stream::pending()), feed).run;
+    drop(tokio::time::timeout(FORBIDDEN_PAUSE * 2, run).await);
+    let tries = tries.lock().unwrap();
+    tries[1].saturating_sub(tries[0])
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_listed_and_is_not_needed_is_not_asked_for_all_the_time() {
+    assert!(pause_after(Grant::Optional, 403).await >= FORBIDDEN_PAUSE);
+    assert!(pause_after(Grant::Optional, 500).await < FORBIDDEN_PAUSE);
+    assert!(pause_after(Grant::Required, 403).await < FORBIDDEN_PAUSE);
 }

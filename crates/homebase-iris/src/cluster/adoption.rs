@@ -42,8 +42,12 @@ pub fn keeps_pods(found: &StatefulSet, becomes: &StatefulSet) -> bool {
     template(found) == template(becomes)
 }
 
+/// The field of [`leftovers`], as an apiserver names it where it refuses what an apply would leave.
+pub const LEFT_OVER: &str = "spec.updateStrategy.rollingUpdate";
+
 /// What of another operator's set no apply of ours would take away and other strategies do not bear: the merge patch that
-/// removes it. Whoever leaves the strategy out gets a partition with it, which `OnDelete` is refused with.
+/// removes it. Whoever leaves the strategy out gets a partition with it, which `OnDelete` is refused with; so does somebody who
+/// sets one by hand.
 pub fn leftovers(found: &StatefulSet, wanted: &StatefulSet) -> Option<Value> {
     let strategy = |set: &StatefulSet| {
         set.spec.as_ref().and_then(|spec| spec.update_strategy.clone()).unwrap_or_default()

@@ -7,9 +7,8 @@ use homebase_api::conditions::iris::SpecAccepted;
 use super::fixed;
 use super::observed::ObservedChild;
 use super::plan::recreation::Recreation;
-use super::plan::restart::{MirrorUpdate, Restart};
+use super::plan::restart::Restart;
 use super::plan::storage::ClaimGrowth;
-use super::plan::stuck::StuckSet;
 use super::plan::{Plan, Stage};
 use super::status::refusal;
 use super::validated::ValidatedCluster;
@@ -77,15 +76,13 @@ pub fn prune_event(child: &ObservedChild, step: PruneStep) -> PlannedEvent {
 }
 
 /// The event that tells that a pod of a mirror was restarted for an update.
-pub fn restart_event(update: &MirrorUpdate, restart: &Restart) -> PlannedEvent {
-    let MirrorUpdate { stateful_set, .. } = update;
+pub fn restart_event(stateful_set: &str, restart: &Restart) -> PlannedEvent {
     let note = format!("Restarted Pod {} for the update of StatefulSet {stateful_set}", restart.pod);
     PlannedEvent::new(EventReason::Updated, note)
 }
 
 /// The event that tells that a pod was removed which stood in the way.
-pub fn unstuck_event(stuck: &StuckSet, restart: &Restart) -> PlannedEvent {
-    let StuckSet { stateful_set, .. } = stuck;
+pub fn unstuck_event(stateful_set: &str, restart: &Restart) -> PlannedEvent {
     let note = format!(
         "Removed Pod {}, which stood in the way of StatefulSet {stateful_set}, to have it made anew",
         restart.pod
@@ -93,15 +90,15 @@ pub fn unstuck_event(stuck: &StuckSet, restart: &Restart) -> PlannedEvent {
     PlannedEvent::new(EventReason::Updated, note)
 }
 
-/// The event that tells why the update of a mirror does not go on.
-pub fn held_event(update: &MirrorUpdate, why: &str) -> PlannedEvent {
-    let note = format!("The update of StatefulSet {} waits: {why}", update.stateful_set);
+/// The event that tells why the hub does not go on with the update of a StatefulSet.
+pub fn held_event(stateful_set: &str, why: &str) -> PlannedEvent {
+    let note = format!("The update of StatefulSet {stateful_set} waits: {why}");
     PlannedEvent::new(EventReason::Waiting, note)
 }
 
 /// The event that tells that a StatefulSet was deleted to be made anew.
 pub fn recreation_event(recreation: &Recreation) -> PlannedEvent {
-    let Recreation { stateful_set, fields, uid: _, claims: _ } = recreation;
+    let Recreation { stateful_set, fields, .. } = recreation;
     let fields = fixed::list(fields);
     let note = format!(
         "Deleted StatefulSet {stateful_set} to make it anew, because {fields} cannot change while it exists; its pods \

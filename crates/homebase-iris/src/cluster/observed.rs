@@ -79,6 +79,8 @@ pub struct ObservedStatefulSet {
     pub current_revision: Option<String>,
     /// `status.updateRevision`.
     pub update_revision: Option<String>,
+    /// `spec.updateStrategy.rollingUpdate.partition`: the first ordinal that an update reaches.
+    pub partition: Option<i32>,
     /// The annotation [`PLAN_HASH`]: from which plan it was applied.
     pub plan_hash: Option<String>,
     /// The annotation [`ADOPTED_TEMPLATE`]: which template its pods stand for, if another operator made them.
@@ -102,11 +104,17 @@ impl From<&StatefulSet> for ObservedStatefulSet {
             updated_replicas: status.updated_replicas.unwrap_or_default(),
             current_revision: status.current_revision,
             update_revision: status.update_revision,
+            partition: partition_of(set),
             plan_hash: annotation(PLAN_HASH),
             adopted_template: annotation(ADOPTED_TEMPLATE),
             fixed: FixedFields::of(set),
         }
     }
+}
+
+fn partition_of(set: &StatefulSet) -> Option<i32> {
+    let strategy = set.spec.as_ref()?.update_strategy.as_ref()?;
+    strategy.rolling_update.as_ref()?.partition
 }
 
 impl ObservedStatefulSet {

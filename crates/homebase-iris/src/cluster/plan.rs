@@ -83,7 +83,8 @@ pub struct Plan<S: Stage> {
     pub mirror_labels: Vec<MirrorLabel>,
     /// Updates of mirrors whose pods the hub restarts.
     pub updates: Vec<MirrorUpdate>,
-    /// StatefulSets that wait for a pod which never started and stands in the way of their new template.
+    /// StatefulSets that a pod may stand in the way of: one that never started, or lacks a volume. Where one does, it comes
+    /// before the update of the same set.
     pub stuck: Vec<StuckSet>,
     /// Children that no longer belong to the spec. Never one that is merely held back, never a volume.
     pub prune: Vec<ObservedChild>,
@@ -274,10 +275,8 @@ pub fn plan(cluster: &ValidatedCluster) -> Plan<Prepared> {
                 groups.apply(group);
             }
             (None, Verdict::Apply) => {
-                match plan_stuck(cluster, set, &group.stateful_set, observed) {
-                    Some(found) => stuck.push(found),
-                    None => updates.extend(plan_update(cluster, set, &group.stateful_set, observed)),
-                }
+                stuck.extend(plan_stuck(cluster, set, &group.stateful_set, observed));
+                updates.extend(plan_update(cluster, set, &group.stateful_set, observed));
                 groups.apply(group);
             }
         }

@@ -202,6 +202,13 @@ pub(crate) fn heard(found: &Dereferenced, shard: usize) -> &Finding {
     found.mirrors.get(&shard).unwrap_or(&Finding::NotAsked)
 }
 
+/// Whether a member of a mirror has ever said whether it is the primary. Before that, silence is no fault.
+pub(crate) fn has_answered(cluster: &ValidatedCluster, shard: usize) -> bool {
+    let heard = heard(&cluster.found, shard);
+    known(cluster.previous.as_ref(), shard).is_some()
+        || matches!(heard, Finding::Primary { .. } | Finding::NoPrimary | Finding::TwoPrimaries)
+}
+
 /// The pod that is primary, or was when somebody answered last; none when nobody has ever answered.
 pub(crate) fn last_primary(cluster: &ValidatedCluster, shard: usize) -> Option<&str> {
     match heard(&cluster.found, shard) {

@@ -229,7 +229,11 @@ fn nodes(cluster: &ValidatedCluster, groups: &[GroupState<'_>]) -> NodesStatus {
         let mut zones = zones_of_ready(cluster, *set, desired);
         let (others, ready_others) = group.as_ref().map_or((0, 0), |group| (group.desired, group.ready));
         zones.extend(group.take().into_iter().flat_map(|group| group.zones));
-        *group = Some(NodeGroupStatus::new(desired + others, ready + ready_others, zones));
+        *group = Some(NodeGroupStatus::new(
+            desired.saturating_add(others),
+            ready.saturating_add(ready_others),
+            zones,
+        ));
     }
     nodes
 }

@@ -87,7 +87,7 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
     if !report.invalid.is_empty() {
         return Err(report.invalid);
     }
-    let cluster = ValidatedCluster {
+    let mut cluster = ValidatedCluster {
         key,
         uid: cluster.metadata.uid.clone().unwrap_or_default(),
         generation: cluster.metadata.generation,
@@ -107,6 +107,7 @@ pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<Validated
         warnings: std::mem::take(&mut report.warnings),
         found: found.clone(),
     };
+    cluster.warnings.extend(cluster.too_many_pods());
     identity::refuse_lost_primary(&cluster, &mut report);
     if let Some(gateway) = &cluster.webgateway {
         let servers = backends(&cluster).len();

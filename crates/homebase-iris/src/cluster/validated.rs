@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use homebase_api::iriscluster::{AlternativeServers, UpdateStrategyType, WebgatewayType};
+use homebase_api::limits::MAX_REPLICAS;
 use homebase_api::{IrisClusterSpec, IrisClusterStatus};
 use k8s_openapi::api::core::v1::{
     Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec, ServiceSpec, Volume, VolumeMount,
@@ -109,8 +110,21 @@ impl ValidatedCluster {
     pub(crate) fn compute_pods(&self) -> usize {
         let Some(compute) = &self.compute else { return 0 };
         let set = NodeSet::whole(Component::Compute);
-        let replicas = compute.replicas.unwrap_or_else(|| self.found_replicas(set));
-        usize::try_from(replicas).unwrap_or_default()
+        bounded(compute.replicas.unwrap_or_else(|| self.found_replicas(set)))
+    }
+
+    /// What is not looked at, because an autoscaler wants more of it than the hub would take from a spec.
+    pub(crate) fn too_many_pods(&self) -> Option<String> {
+        let set = NodeSet::whole(Component::Compute);
+        let is_left = self.compute.as_ref().is_some_and(|compute| compute.replicas.is_none());
+        let found = self.found_replicas(set);
+        (is_left && found > MAX_REPLICAS).then(|| {
+            let name = self.key.stateful_set(set);
+            format!(
+                "spec.topology.compute.replicas: StatefulSet {name} asks for {found} pods; only the first {MAX_REPLICAS} are \
+                 looked at, and given to web gateways: lower the number, or the maximum of the autoscaler"
+            )
+        })
     }
 
     /// Pods of a StatefulSet of which an autoscaler decides how many: what it made of them. One pod to begin with, as
@@ -130,6 +144,12 @@ impl ValidatedCluster {
         }
         self.found.pods_of(&name).map(|(ordinal, _)| ordinal + 1).max()
     }
+}
+
+/// As many pods of a StatefulSet as are looked at one by one. Where an autoscaler or somebody else decides how many there are
+/// to be, it may be any number, and a plan must not take the longer for it.
+pub(crate) fn bounded(replicas: i32) -> usize {
+    usize::try_from(replicas.min(MAX_REPLICAS)).unwrap_or_default()
 }
 
 /// Whether a spec asks for members of a mirror in zones of their own, for which the work cluster needs the policy.

@@ -90,6 +90,7 @@ struct Controller {
     updated_replicas: i32,
     current_revision: Option<String>,
     update_revision: Option<String>,
+    partition: Option<i32>,
     plan_hash: Option<String>,
     /// A StatefulSet of which only what cannot change matters.
     fixed: Option<Value>,
@@ -203,6 +204,7 @@ fn stateful_set(found: &Controller, current: Option<&String>) -> ObservedStatefu
         updated_replicas: found.updated_replicas,
         current_revision: found.current_revision.clone(),
         update_revision: found.update_revision.clone(),
+        partition: found.partition,
         plan_hash: plan_hash(found, current),
         adopted_template: None,
         fixed: found.fixed.as_ref().map(fixed).unwrap_or_default(),

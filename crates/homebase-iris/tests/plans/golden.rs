@@ -186,7 +186,7 @@ fn pruned(child: &cluster::ObservedChild) -> Value {
 }
 
 fn recreated(recreation: &cluster::Recreation) -> Value {
-    let cluster::Recreation { stateful_set, uid, fields, claims } = recreation;
+    let cluster::Recreation { stateful_set, uid, fields, claims, .. } = recreation;
     let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
     json!({ "statefulSet": stateful_set, "uid": uid, "fields": fields, "claims": claims })
 }

@@ -1,12 +1,13 @@
 //! What holds for every plan. Must not compare with a fixed result: that is what golden folders do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use homebase_api::{IrisCluster, IrisClusterSpec, labels};
 use homebase_iris::cluster::fixed::FixedFields;
 use homebase_iris::cluster::primary::{Answer, Asked, Finding};
 use homebase_iris::cluster::{
-    ChildKind, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
+    ChildKind, Claims, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
     ObservedStatefulSet, Placement, Plan, Prepared, Unread, events, plan, status, validate,
 };
 use jiff::Timestamp;
@@ -138,6 +139,7 @@ fn stateful_set() -> impl Strategy<Value = ObservedStatefulSet> {
                 updated_replicas,
                 current_revision: Some("a".into()),
                 update_revision: Some(if rolling { "b" } else { "a" }.into()),
+                partition: None,
                 plan_hash: Some("old".into()),
                 adopted_template: None,
                 fixed: FixedFields::default(),
@@ -555,5 +557,50 @@ proptest! {
             prop_assert_eq!(lines(&cluster), before + 1);
             prop_assert!(!mount.contains([',', '\n', '"', ' ']));
         }
+    }
+}
+
+/// An autoscaler, or somebody else, may write any number into a StatefulSet.
+#[test]
+fn no_number_of_pods_makes_a_plan_or_a_status_long() {
+    let image = json!("iris:2025.1");
+    let spec = json!({ "topology": {
+        "data": { "image": image },
+        "compute": { "image": image, "preferredZones": ["a"] },
+        "webgateway": { "image": image, "type": "nginx", "applicationPaths": ["/csp"], "loginSecret": { "name": "login" } },
+    } });
+    let mut cluster = IrisCluster::new("demo", serde_json::from_value(spec).unwrap());
+    cluster.metadata.namespace = Some("default".to_owned());
+    cluster.metadata.generation = Some(1);
+    let other: StatefulSet = serde_json::from_value(json!({ "spec": {
+        "serviceName": "other", "selector": {}, "template": {},
+        "volumeClaimTemplates": [{ "metadata": { "name": "iris-data" } }],
+    } }))
+    .unwrap();
+    let set = |fixed: FixedFields| ObservedStatefulSet {
+        uid: "u".to_owned(),
+        replicas: i32::MAX,
+        current_replicas: 3,
+        fixed,
+        ..ObservedStatefulSet::default()
+    };
+    for fixed in [FixedFields::default(), FixedFields::of(&other)] {
+        let sets = BTreeMap::from([
+            ("demo-compute".to_owned(), set(fixed.clone())),
+            ("demo-data".to_owned(), set(fixed)),
+        ]);
+        let found = Dereferenced {
+            stateful_sets: sets.clone(),
+            claims: Claims::Known(BTreeMap::new()),
+            ..Dereferenced::default()
+        };
+        let start = Instant::now();
+        let validated = validate(&cluster, &found).unwrap();
+        let planned = plan(&validated);
+        let told = status(&validated, &planned.applied(sets), Timestamp::UNIX_EPOCH);
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        let accepted = told.conditions.iter().find(|one| one.type_ == "SpecAccepted").unwrap();
+        let words = "StatefulSet demo-compute asks for 2147483647 pods; only the first 1000";
+        assert!(accepted.message.contains(words), "{}", accepted.message);
     }
 }

@@ -150,6 +150,41 @@ async fn a_spec_that_is_mended_gets_past_a_pod_that_never_started() {
 }
 
 #[tokio::test]
+async fn a_first_spec_that_no_node_takes_is_mended_with_one_eviction() {
+    let case = Case::begin("mended-first").await;
+    let mut cluster = mirrored();
+    cluster["spec"]["topology"]["data"]["podTemplate"] =
+        json!({"spec": {"nodeSelector": {"disk": "none-has-it"}}});
+    case.apply(CLUSTER, "iris", &cluster).await;
+    let stuck = case.until("Pod", "iris-data-0-0", |pod| {
+        if pod["status"]["phase"] == "Pending" { Ok(uid(pod)) } else { Err(pod["status"].to_string()) }
+    });
+    let stuck = stuck.await;
+    // From now on its StatefulSet counts it among those of the first template.
+    case.until("StatefulSet", "iris-data-0", |set| {
+        if set["status"]["currentReplicas"] == 1 { Ok(()) } else { Err(set["status"].to_string()) }
+    })
+    .await;
+    // Not the template of before: the StatefulSet goes on making pods of that by itself.
+    cluster["spec"]["topology"]["data"]["podTemplate"] = json!({"metadata": {"labels": {"mended": "yes"}}});
+    case.apply(CLUSTER, "iris", &cluster).await;
+    let mended = case.until_replaced("Pod", "iris-data-0-0", &stuck).await;
+    case.until_ready(CLUSTER, "iris").await;
+    assert_eq!(text(&mended, "/metadata/labels/mended"), "yes");
+    let evictions = case.hub_writes();
+    let evictions = evictions.iter().filter(|write| write.subresource.as_deref() == Some("eviction"));
+    assert_eq!(evictions.count(), 1);
+    // What it took is taken back.
+    case.until("StatefulSet", "iris-data-0", |set| {
+        let strategy = &set["spec"]["updateStrategy"];
+        if *strategy == json!({"type": "RollingUpdate"}) { Ok(()) } else { Err(strategy.to_string()) }
+    })
+    .await;
+    case.assert_quiet().await;
+    case.end().await;
+}
+
+#[tokio::test]
 async fn compute_nodes_get_volumes_and_give_them_up_again() {
     let case = Case::begin("volumes-later").await;
     let mut cluster = with_compute(single(), 2);
@@ -179,5 +214,39 @@ async fn compute_nodes_get_volumes_and_give_them_up_again() {
         );
     }
     assert_eq!(uid(&case.get("Pod", "iris-data-0").await.unwrap()), data);
+    case.end().await;
+}
+
+#[tokio::test]
+async fn no_node_goes_whose_new_volumes_a_quota_refuses() {
+    let case = Case::begin("volumes-refused").await;
+    let mut cluster = with_compute(single(), 2);
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let of_compute = "intersystems.com/component=compute";
+    let pods = case.uids("Pod", of_compute).await;
+    let claims = case.names("PersistentVolumeClaim", "").await.len();
+    let quota = |claims: usize| json!({"spec": {"hard": {"persistentvolumeclaims": claims.to_string()}}});
+    case.apply("ResourceQuota", "claims", &quota(claims)).await;
+    case.until("ResourceQuota", "claims", |quota| {
+        let used = text(quota, "/status/used/persistentvolumeclaims");
+        if used == claims.to_string() { Ok(()) } else { Err(used) }
+    })
+    .await;
+    cluster["spec"]["topology"]["compute"]["ephemeral"] = false.into();
+    case.apply(CLUSTER, "iris", &cluster).await;
+    case.until(CLUSTER, "iris", |cluster| {
+        let waiting = text(cluster, "/status/waiting/0");
+        let held = waiting.starts_with("compute waits with the restart of its pods: PersistentVolumeClaim ");
+        if held && waiting.contains("is not there") { Ok(()) } else { Err(cluster["status"].to_string()) }
+    })
+    .await;
+    case.until_event("iris", "Normal Waiting The update of StatefulSet iris-compute waits: Persis").await;
+    assert_eq!(case.uids("Pod", of_compute).await, pods);
+    case.apply("ResourceQuota", "claims", &quota(claims + 8)).await;
+    for (pod, uid) in pods {
+        case.until_replaced("Pod", &pod, &uid).await;
+    }
+    case.until_ready(CLUSTER, "iris").await;
     case.end().await;
 }

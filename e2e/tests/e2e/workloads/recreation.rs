@@ -135,6 +135,28 @@ async fn a_set_is_not_made_anew_while_a_claim_is_unbound_or_its_pods_would_be_lo
 }
 
 #[tokio::test]
+async fn a_set_is_not_made_anew_while_a_claim_goes_that_has_lost_its_label() {
+    let mut case = Case::alone("claim-unmarked").await;
+    case.apply(CLUSTER, "iris", &single()).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let old = remake(&mut case, "iris-data", |set| set["spec"]["serviceName"] = "other".into()).await;
+    let claim = "iris-wij-iris-data-0";
+    case.edit(
+        "PersistentVolumeClaim",
+        claim,
+        &json!({"metadata": {"labels": {"intersystems.com/kind": null}}}),
+    )
+    .await;
+    // It stays for as long as its pod does.
+    case.delete("PersistentVolumeClaim", claim).await;
+    case.start_hub().await;
+    case.until_storage("iris", "NotBound").await;
+    case.assert_quiet().await;
+    assert_eq!(uid(&case.get("StatefulSet", "iris-data").await.unwrap()), old);
+    case.assert_invariants().await;
+}
+
+#[tokio::test]
 async fn pods_left_without_a_controller_get_one_back_whatever_else_is_not_ready() {
     let mut case = Case::alone("left-alone").await;
     case.apply(CLUSTER, "iris", &sized(mirrored(), "1Gi")).await;

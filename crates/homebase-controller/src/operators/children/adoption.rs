@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt as _};
 use serde_json::json;
 
-use super::{Answer, Children, EnsureError, Foreign, mark_of};
+use super::{Answer, Children, EnsureError, Foreign, controller, hub_of, is_ours, mark_of};
 use crate::reconcile::Engagement;
 
 /// How objects of a kind that makes pods are taken over without a restart.
@@ -23,6 +23,8 @@ pub(in crate::operators) struct PodTemplate<K> {
     pub(in crate::operators) without_marks: fn(&K) -> K,
     /// The merge patch that takes away what is left of another operator in the first object and is not in the second.
     pub(in crate::operators) leftovers: fn(&K, &K) -> Option<serde_json::Value>,
+    /// The field that this takes away, by which an apiserver tells that the second object does not bear it.
+    pub(in crate::operators) left_over: &'static str,
     /// Whether pods stay as they are when the first object becomes the second.
     pub(in crate::operators) keeps_pods: fn(&K, &K) -> bool,
     /// Whether an object leaves the number of its pods to somebody else.
@@ -46,13 +48,48 @@ where
         foreign: Foreign,
     ) -> Result<Option<Answer<V>>, EnsureError> {
         let (key, owners) = (key_of(&wanted), wanted.owner_references().to_vec());
-        match Box::pin(self.ensure_whole(engagement, wanted, foreign)).await {
-            Err(EnsureError::Write(error)) if self.template.is_some() && error.is_immutable() => {
-                // Rare, and larger than all the rest.
+        let again = self.template.as_ref().map(|template| (template, wanted.clone()));
+        match (Box::pin(self.ensure_whole(engagement, wanted, foreign)).await, again) {
+            // Rare, and larger than all the rest.
+            (Err(EnsureError::Write(error)), Some(_)) if error.is_immutable() => {
                 Box::pin(Self::claim(engagement, &key, &owners, error)).await
             }
-            ensured => ensured,
+            (Err(EnsureError::Write(error)), Some((template, wanted)))
+                if error.refuses(template.left_over) =>
+            {
+                Box::pin(self.take_away(engagement, &key, template, &wanted, error)).await?;
+                Box::pin(self.ensure_whole(engagement, wanted, foreign)).await
+            }
+            (ensured, _) => ensured,
         }
+    }
+
+    /// Takes away what somebody else has left in an object that is ours and that the apiserver refuses our form of it for;
+    /// if there is nothing to take away, `error` stays the answer.
+    async fn take_away(
+        &self,
+        engagement: &Engagement,
+        key: &ObjectKey,
+        template: &PodTemplate<K>,
+        wanted: &K,
+        error: WriteError,
+    ) -> Result<(), EnsureError> {
+        let client = &engagement.client;
+        let found: Option<K> = apply::fetch(client, key).await?;
+        let owner = controller(wanted).map(|owner| owner.uid);
+        let ours = found.filter(|found| {
+            is_ours(controller(found).as_ref(), owner.as_deref())
+                && self.hub.may_write(hub_of(found).as_deref())
+        });
+        let Some((found, patch)) = ours.and_then(|found| {
+            let patch = (template.leftovers)(&found, wanted)?;
+            Some((found, patch))
+        }) else {
+            return Err(error.into());
+        };
+        let (uid, version) = (found.uid().unwrap_or_default(), found.resource_version().unwrap_or_default());
+        apply::patch_exact::<K>(client, key, &uid, &version, patch).await?;
+        Ok(())
     }
 
     /// Gives an object our label and owner, unless it has them; then `error` stays the answer.
@@ -88,8 +125,7 @@ where
         // Should another object have this name by now, the apiserver answers 409 instead of changing it.
         wanted.meta_mut().uid = found.uid();
         let mut pods = AdoptedPods::None;
-        if let Some(PodTemplate { without_marks, leftovers, keeps_pods, leaves_replicas: _ }) = &self.template
-        {
+        if let Some(PodTemplate { without_marks, leftovers, keeps_pods, .. }) = &self.template {
             if let Some(patch) = leftovers(found, &wanted) {
                 let (uid, version) =
                     (found.uid().unwrap_or_default(), found.resource_version().unwrap_or_default());

@@ -1,7 +1,7 @@
 //! The fourth step of a reconcile: sends what a plan says, in its order, and removes what it says to remove. It
 //! has no choices of its own, and it never deletes a volume.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use homebase_api::iriscluster::MirrorRole;
@@ -9,8 +9,8 @@ use homebase_api::{IrisCluster, annotations, labels};
 use homebase_core::ObjectKey;
 use homebase_iris::cluster::names::NodeSet;
 use homebase_iris::cluster::{
-    AdoptedPods, ChildKind, ClaimGrowth, MirrorLabel, ObservedChild, ObservedClaim, ObservedStatefulSet,
-    Plan, Prepared, PruneStep, Recreation, Storage, adopted_event, growth_event, prune_event,
+    AdoptedPods, ChildKind, ClaimGrowth, MirrorLabel, MirrorUpdate, ObservedChild, ObservedStatefulSet, Plan,
+    Prepared, PruneStep, Recreation, Storage, StuckSet, adopted_event, growth_event, prune_event,
     recreation_event,
 };
 use homebase_iris::{Failure, PlannedEvent};
@@ -24,7 +24,8 @@ use serde_json::json;
 use super::super::children::Foreign;
 use super::super::report::{failure_of, send};
 use super::IrisClusterReconciler;
-use super::volumes::Grown;
+use super::restart::InTheWay;
+use super::volumes::{Grown, Marked};
 use crate::reconcile::{Outcome, ReconcileError};
 
 /// How soon to try again what somebody has to make possible first, of which nothing tells.
@@ -159,19 +160,35 @@ impl IrisClusterReconciler {
             done.adopted(ChildKind::StatefulSet, &name, answer.adopted);
             done.answered.insert(name, answer.view);
         }
-        for update in updates {
-            let gone_on = self.go_on(cluster, update, &mut done).await;
-            done.hold(update.set(), gone_on);
-        }
-        for stuck in stuck {
-            let got_past = self.get_past(cluster, stuck, &mut done).await;
-            done.hold(stuck.set, got_past);
-        }
+        self.restart_pods(cluster, stuck, updates, &mut done).await;
         let pruned = self.prune(cluster, prune, &mut done).await;
         done.keep(pruned);
         let grown = self.grow(cluster, growths, storage, &mut done).await;
         done.keep(grown);
         self.finish(cluster, done).await
+    }
+
+    /// Gets past pods that stand in the way, and goes on with updates of the sets in whose way none stands: the controller of
+    /// a set that a pod stands in the way of would not make the ones behind it anew.
+    async fn restart_pods(
+        &self,
+        cluster: &IrisCluster,
+        stuck: &[StuckSet],
+        updates: &[MirrorUpdate],
+        done: &mut Done,
+    ) {
+        let mut waits = BTreeSet::new();
+        for stuck in stuck {
+            let got_past = self.get_past(cluster, stuck, done).await;
+            if !matches!(got_past, Ok(InTheWay::Nothing)) {
+                waits.insert(stuck.uid.as_str());
+            }
+            done.hold(stuck.set, got_past.map(drop));
+        }
+        for update in updates.iter().filter(|update| !waits.contains(update.uid.as_str())) {
+            let gone_on = self.go_on(cluster, update, done).await;
+            done.hold(update.set(), gone_on);
+        }
     }
 
     /// Fails after all where a step has failed; what was done beside it is told all the same.
@@ -232,13 +249,12 @@ impl IrisClusterReconciler {
     /// Deletes a StatefulSet that is to be made anew and leaves its pods running, after a look at each of their claims:
     /// a pod that is restarted meanwhile must find its volume. True when it was deleted.
     async fn make_way(&self, cluster: &IrisCluster, recreation: &Recreation) -> Result<bool, ReconcileError> {
-        let Recreation { stateful_set, uid, fields: _, claims } = recreation;
+        let Recreation { stateful_set, uid, templates, .. } = recreation;
         self.engagement.brake.check()?;
         let namespace = cluster.namespace().unwrap_or_default();
-        if !claims.is_empty() {
-            let live = self.volumes.fetch(&self.engagement, &namespace).await?;
-            let is_bound = |claim: &String| live.get(claim).is_some_and(ObservedClaim::is_bound);
-            if !claims.iter().all(is_bound) {
+        if !templates.is_empty() {
+            let live = self.volumes.fetch(&self.engagement, &namespace, Marked::OrNot).await?;
+            if !recreation.may_begin(&live) {
                 return Ok(false);
             }
         }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::IrisClusterReconciler;
 use crate::operators::gate::Gate;
 use crate::operators::primary::Primary;
+use crate::watching::FORBIDDEN_PAUSE;
 
 #[cfg(test)]
 mod tests;
@@ -35,8 +36,6 @@ const SILENT_AT_ONCE: usize = 2;
 /// Members of one cluster that are asked within one second, on average: a third of the client's rate by default. More
 /// members are asked less often.
 const ASKED_PER_SECOND: f64 = 30.0;
-/// How soon a cluster is asked again whose apiserver forbids it: somebody may grant the right meanwhile.
-const FORBIDDEN_PAUSE: Duration = Duration::from_secs(60);
 
 /// One mirror: its cluster and its shard.
 type MirrorKey = (ObjectKey, usize);

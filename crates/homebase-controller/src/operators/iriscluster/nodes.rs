@@ -19,7 +19,7 @@ use kube::{Api, ResourceExt as _};
 use tokio::sync::Notify;
 
 use crate::reconcile::{Engagement, Watch};
-use crate::watching::until_ready;
+use crate::watching::{pause_of, until_ready};
 
 #[cfg(test)]
 mod tests;
@@ -27,8 +27,6 @@ mod tests;
 /// How long anybody waits for the first listing: after that zones are unknown until it comes. A listing takes
 /// milliseconds, so this is for clusters whose nodes cannot be listed at all.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Between two tries of what is not allowed: somebody may be allowing it, and nothing depends on it.
-pub(super) const FORBIDDEN_PAUSE: Duration = Duration::from_secs(60);
 
 /// The zone of a node that is there: not every node has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,9 +113,7 @@ impl Nodes {
             let feed = Feed::new(nodes.clone(), wake.clone());
             let forbidden = feed.forbidden.clone();
             let pause = move |delay: Duration| {
-                let delay =
-                    if forbidden.load(Ordering::Relaxed) { delay.max(FORBIDDEN_PAUSE) } else { delay };
-                until_ready(delay, reachable.clone())
+                until_ready(pause_of(delay, forbidden.load(Ordering::Relaxed)), reachable.clone())
             };
             let api: Api<PartialObjectMeta<Node>> = Api::all(client);
             let stream = watch_objects(api, watch_config());

@@ -69,6 +69,15 @@ pub(super) enum Grown {
     Superseded,
 }
 
+/// Which claims are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Marked {
+    /// Those with the label that is watched.
+    Only,
+    /// All of them: somebody may have taken the label away.
+    OrNot,
+}
+
 /// The claims on one cluster.
 #[derive(Default)]
 pub(super) struct Volumes {
@@ -183,9 +192,14 @@ impl Volumes {
         &self,
         engagement: &Engagement,
         namespace: &str,
+        which: Marked,
     ) -> Result<BTreeMap<String, ObservedClaim>, ReconcileError> {
-        let live = apply::fetch_selected::<PersistentVolumeClaim>(&engagement.client, namespace, &selector())
-            .await?;
+        let selector = match which {
+            Marked::Only => selector(),
+            Marked::OrNot => String::new(),
+        };
+        let live =
+            apply::fetch_selected::<PersistentVolumeClaim>(&engagement.client, namespace, &selector).await?;
         Ok(live.iter().map(|claim| (claim.name_any(), ObservedClaim::from(claim))).collect())
     }
 }

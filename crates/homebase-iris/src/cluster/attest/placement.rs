@@ -7,6 +7,7 @@ use homebase_api::labels::ZONE;
 use super::expected::ExpectedGroup;
 use super::observed::{Observation, SeenPod};
 use super::ordinals::{pods, ranges};
+use crate::cluster::validated::bounded;
 
 /// What is to be said of one pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,8 +29,7 @@ pub(super) fn replicas(group: &ExpectedGroup, seen: &Observation) -> Option<usiz
     }
     let sets = seen.stateful_sets.known().ok()?;
     // What is not there yet begins with one pod, as Kubernetes does it.
-    let replicas = sets.get(&group.stateful_set).map_or(1, |set| set.replicas);
-    usize::try_from(replicas).ok()
+    Some(bounded(sets.get(&group.stateful_set).map_or(1, |set| set.replicas)))
 }
 
 /// Where a pod is.

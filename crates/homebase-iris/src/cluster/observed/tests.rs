@@ -1,6 +1,8 @@
 //! Tests of what is kept of a StatefulSet. Must not judge it.
 
-use k8s_openapi::api::apps::v1::{StatefulSetSpec, StatefulSetStatus};
+use k8s_openapi::api::apps::v1::{
+    RollingUpdateStatefulSetStrategy, StatefulSetSpec, StatefulSetStatus, StatefulSetUpdateStrategy,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::*;
@@ -14,7 +16,17 @@ fn every_field_comes_from_its_own_place() {
             annotations: Some([(PLAN_HASH.to_owned(), "hash".to_owned())].into()),
             ..ObjectMeta::default()
         },
-        spec: Some(StatefulSetSpec { replicas: Some(2), ..StatefulSetSpec::default() }),
+        spec: Some(StatefulSetSpec {
+            replicas: Some(2),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: None,
+                rolling_update: Some(RollingUpdateStatefulSetStrategy {
+                    partition: Some(7),
+                    max_unavailable: None,
+                }),
+            }),
+            ..StatefulSetSpec::default()
+        }),
         status: Some(StatefulSetStatus {
             observed_generation: Some(3),
             replicas: 4,
@@ -35,6 +47,7 @@ fn every_field_comes_from_its_own_place() {
         updated_replicas: 6,
         current_revision: Some("a".into()),
         update_revision: Some("b".into()),
+        partition: Some(7),
         plan_hash: Some("hash".into()),
         adopted_template: None,
         fixed: FixedFields::of(&set),

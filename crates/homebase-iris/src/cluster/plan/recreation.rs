@@ -1,11 +1,11 @@
 //! Decides whether a StatefulSet is made anew because a field differs that cannot change while it exists. Must not let
 //! one go whose pods could lose their volumes, or whose successor would not know its pods.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-use super::storage::claim_of;
 use crate::cluster::claims::ObservedClaim;
 use crate::cluster::fixed::FixedField;
 use crate::cluster::names::NodeSet;
@@ -24,8 +24,27 @@ pub struct Recreation {
     pub uid: String,
     /// Why: the fields that differ.
     pub fields: Vec<FixedField>,
-    /// The claims of its pods: each must be there and bound when it is deleted.
+    /// The claims of its pods that were seen: each must be there and bound when it is deleted.
     pub claims: Vec<String>,
+    /// The names of its claim templates.
+    pub templates: Vec<String>,
+    /// How many pods it is to have.
+    pub pods: usize,
+}
+
+impl Recreation {
+    /// Whether a claim is that of one of its pods, by its name: one that has lost its label is not seen before.
+    pub fn is_of_its_pods(&self, claim: &str) -> bool {
+        let of_template = |template: &String| ordinal_of(claim, template, &self.stateful_set);
+        self.templates.iter().filter_map(of_template).any(|ordinal| ordinal < self.pods)
+    }
+
+    /// Whether it may be deleted, with every claim of the namespace as it is at this moment.
+    pub fn may_begin(&self, live: &BTreeMap<String, ObservedClaim>) -> bool {
+        let is_bound = |claim: &String| live.get(claim).is_some_and(ObservedClaim::is_bound);
+        let of_its_pods = live.keys().filter(|claim| self.is_of_its_pods(claim));
+        self.claims.iter().chain(of_its_pods).all(is_bound)
+    }
 }
 
 /// Why a StatefulSet is not made anew yet.
@@ -85,23 +104,29 @@ pub(super) fn decide(
         return Verdict::Hold(fields, Hold::NotSelected);
     }
     let pods = usize::try_from(observed.replicas).unwrap_or_default();
-    let claims: Vec<_> = (0..pods)
-        .flat_map(|ordinal| observed.fixed.claims().map(move |claim| (claim, ordinal)))
-        .map(|(claim, ordinal)| claim_of(claim, &name, ordinal))
-        .collect();
-    if claims.is_empty() {
-        return Verdict::Recreate(Recreation {
-            stateful_set: name,
+    let recreate = |fields, claims| {
+        Verdict::Recreate(Recreation {
+            stateful_set: name.clone(),
             uid: observed.uid.clone(),
             fields,
             claims,
-        });
+            templates: observed.fixed.claims().map(str::to_owned).collect(),
+            pods,
+        })
+    };
+    if pods == 0 || observed.fixed.claims().next().is_none() {
+        return recreate(fields, Vec::new());
     }
     let Some(known) = cluster.found.claims.known() else {
         return Verdict::Hold(fields, Hold::ClaimsUnknown);
     };
-    // One that is not there has no volume to lose: its pod runs without, or there is no such pod.
-    let claims: Vec<_> = claims.into_iter().filter(|claim| known.contains_key(claim)).collect();
+    // One that is not there has no volume to lose: its pod runs without, or there is no such pod. So those that are there
+    // are looked at, and not as many as there are to be: that may be any number.
+    let is_of_pod = |claim: &&String| {
+        let ordinal = observed.fixed.claims().find_map(|of| ordinal_of(claim, of, &name));
+        ordinal.is_some_and(|ordinal| ordinal < pods)
+    };
+    let claims: Vec<_> = known.keys().filter(is_of_pod).cloned().collect();
     let is_bound = |claim: &String| known.get(claim).is_some_and(ObservedClaim::is_bound);
     let left = known.keys().filter(|claim| observed.fixed.claims().any(|of| is_claim(claim, of, &name)));
     let mut unbound: Vec<_> = claims.iter().chain(left).filter(|claim| !is_bound(claim)).cloned().collect();
@@ -110,13 +135,18 @@ pub(super) fn decide(
     if !unbound.is_empty() {
         return Verdict::Hold(fields, Hold::NotBound(unbound));
     }
-    Verdict::Recreate(Recreation { stateful_set: name, uid: observed.uid.clone(), fields, claims })
+    recreate(fields, claims)
+}
+
+/// The ordinal of the pod of a StatefulSet that a claim was made for from a template, whichever.
+fn ordinal_of(claim: &str, template: &str, set: &str) -> Option<usize> {
+    let rest = claim.strip_prefix(template)?.strip_prefix('-')?.strip_prefix(set)?;
+    rest.strip_prefix('-')?.parse().ok()
 }
 
 /// Whether a claim was made from a template for a pod of a StatefulSet, whichever.
 fn is_claim(claim: &str, template: &str, set: &str) -> bool {
-    let rest = claim.strip_prefix(template).and_then(|rest| rest.strip_prefix('-')?.strip_prefix(set));
-    rest.and_then(|rest| rest.strip_prefix('-')).is_some_and(|ordinal| ordinal.parse::<usize>().is_ok())
+    ordinal_of(claim, template, set).is_some()
 }
 
 /// The pods of a StatefulSet that belong to nobody.

@@ -70,6 +70,14 @@ pub enum Hold {
     NotGranted,
     /// No failover member but the primary answers, so that nobody could take over.
     NoPartner(String),
+    /// A pod is not there, and comes only after the other one, which lacks a volume.
+    Behind(String, String),
+    /// A claim that the next pod needs is not there, so that it could not come back.
+    NoClaim(String),
+    /// Nobody can tell whether the claims are there that the next pod needs.
+    ClaimsUnknown,
+    /// A pod went before and came back as it was.
+    CameBack(String),
 }
 
 impl MirrorUpdate {
@@ -95,6 +103,20 @@ impl fmt::Display for Hold {
             Self::NoPartner(pod) => {
                 write!(f, "the primary {pod} is the last, and no other failover member answers")
             }
+            Self::Behind(pod, first) => write!(
+                f,
+                "pod {pod} is not there, and comes only after {first}, which lacks a volume: delete {first} if nobody needs \
+                 it now"
+            ),
+            Self::NoClaim(claim) => write!(
+                f,
+                "PersistentVolumeClaim {claim} is not there, without which a pod could not come back: see the Events of the \
+                 StatefulSet"
+            ),
+            Self::CameBack(pod) => {
+                write!(f, "pod {pod} was removed, and came back as it was before: it is tried again")
+            }
+            Self::ClaimsUnknown => f.write_str("the claims of its pods cannot be read: see StorageReady"),
         }
     }
 }
@@ -120,16 +142,11 @@ pub(super) fn plan_update(
     planned: &StatefulSet,
     observed: Option<&ObservedStatefulSet>,
 ) -> Option<MirrorUpdate> {
-    let (shard, map, observed) = (set.shard?, cluster.mirror_map()?, observed?);
+    let (shard, members, observed) = (set.shard?, mirror_roles(cluster, set)?, observed?);
     let is_settled = observed.observed_generation >= observed.generation;
     if !is_marked(planned) || !is_applied(planned, Some(observed)) || !is_settled {
         return None;
     }
-    let member = |(ordinal, role): (usize, &MirrorRole)| {
-        let role = if *role == MirrorRole::Primary { MirrorRole::Backup } else { *role };
-        (cluster.key.pod(set, ordinal), role)
-    };
-    let members: Vec<_> = map.roles().iter().enumerate().map(member).collect();
     let is_old = |(name, _): &(String, MirrorRole)| {
         cluster.found.pods.get(name).is_some_and(|pod| pod.revision != observed.update_revision)
     };
@@ -140,6 +157,17 @@ pub(super) fn plan_update(
         selector: selector_text(cluster, set),
         members,
     })
+}
+
+/// The members of the mirror that a StatefulSet holds by ordinal: name of the pod, and the role that it has while another
+/// one is primary.
+pub(super) fn mirror_roles(cluster: &ValidatedCluster, set: NodeSet) -> Option<Vec<(String, MirrorRole)>> {
+    set.shard?;
+    let member = |(ordinal, role): (usize, &MirrorRole)| {
+        let role = if *role == MirrorRole::Primary { MirrorRole::Backup } else { *role };
+        (cluster.key.pod(set, ordinal), role)
+    };
+    Some(cluster.mirror_map()?.roles().iter().enumerate().map(member).collect())
 }
 
 /// The selector of the pods of a StatefulSet, as an apiserver reads it.
@@ -177,27 +205,57 @@ pub fn restart_step(
         return RestartStep::Nothing;
     }
     let revision = observed.update_revision.as_ref();
-    let mut members = Vec::new();
-    for (ordinal, (name, role)) in update.members.iter().enumerate() {
-        let found = pods.iter().find(|pod| pod.name_any() == *name && is_owned(pod, &update.uid));
+    match read_members(&update.members, &update.uid, pods, revision, finding) {
+        Ok(members) => choose(&members, finding),
+        Err(hold) => RestartStep::Hold(hold),
+    }
+}
+
+/// Why a member of a mirror may not be restarted now; none when it may. Whose turn it is, is not asked.
+pub(super) fn keeps_member(
+    roles: &[(String, MirrorRole)],
+    stateful_set_uid: &str,
+    pods: &[Pod],
+    name: &str,
+    finding: &Finding,
+) -> Option<Hold> {
+    match read_members(roles, stateful_set_uid, pods, None, finding) {
+        Ok(members) => match members.iter().find(|member| member.name == name) {
+            Some(next) => hold(&members, next, finding),
+            None => Some(Hold::NotReady(name.to_owned())),
+        },
+        Err(hold) => Some(hold),
+    }
+}
+
+/// The members as they are now; each has to be there.
+fn read_members<'a>(
+    roles: &'a [(String, MirrorRole)],
+    stateful_set_uid: &str,
+    pods: &'a [Pod],
+    revision: Option<&String>,
+    finding: &Finding,
+) -> Result<Vec<Member<'a>>, Hold> {
+    let member = |(ordinal, (name, role)): (usize, &'a (String, MirrorRole))| {
+        let found = pods.iter().find(|pod| pod.name_any() == *name && is_owned(pod, stateful_set_uid));
         let Some(pod) = found.filter(|pod| pod.metadata.deletion_timestamp.is_none()) else {
-            return RestartStep::Hold(Hold::NotReady(name.clone()));
+            return Err(Hold::NotReady(name.clone()));
         };
         let is_primary = match finding {
             Finding::Primary { pod: primary, uid, .. } => primary == name && pod.uid().as_ref() == Some(uid),
             _ => false,
         };
-        members.push(Member {
+        Ok(Member {
             pod,
-            name,
+            name: name.as_str(),
             ordinal,
             role: *role,
             is_old: pod.labels().get(REVISION) != revision,
             is_ready: is_ready(pod),
             is_primary,
-        });
-    }
-    choose(&members, finding)
+        })
+    };
+    roles.iter().enumerate().map(member).collect()
 }
 
 impl Member<'_> {
@@ -207,34 +265,43 @@ impl Member<'_> {
 }
 
 fn choose(members: &[Member<'_>], finding: &Finding) -> RestartStep {
-    if !members.iter().any(|member| member.is_old) {
-        return RestartStep::Nothing;
-    }
-    if let Some(new) = members.iter().find(|member| !member.is_old && !member.is_ready) {
-        return RestartStep::Hold(Hold::NotReady(new.name.to_owned()));
-    }
-    if *finding == Finding::Forbidden {
-        return RestartStep::Hold(Hold::NotGranted);
-    }
-    if !members.iter().any(|member| member.is_primary) {
-        return RestartStep::Hold(Hold::NotClear);
-    }
     let broken = |member: &&Member<'_>| member.is_old && !member.is_ready && !member.is_primary;
     let order = |member: &&Member<'_>| (member.is_primary, member.is_failover(), Reverse(member.ordinal));
     let old = members.iter().filter(|member| member.is_old);
     let Some(next) = members.iter().find(broken).or_else(|| old.min_by_key(order)) else {
         return RestartStep::Nothing;
     };
+    if let Some(new) = members.iter().find(|member| !member.is_old && !member.is_ready) {
+        return RestartStep::Hold(Hold::NotReady(new.name.to_owned()));
+    }
+    match hold(members, next, finding) {
+        Some(hold) => RestartStep::Hold(hold),
+        None => RestartStep::Restart(Restart {
+            pod: next.name.to_owned(),
+            uid: next.pod.uid().unwrap_or_default(),
+        }),
+    }
+}
+
+/// Why a member may not be restarted now: nobody may go while another one is away, or while it is not clear who is primary,
+/// and the primary only when somebody can take over.
+fn hold(members: &[Member<'_>], next: &Member<'_>, finding: &Finding) -> Option<Hold> {
+    if *finding == Finding::Forbidden {
+        return Some(Hold::NotGranted);
+    }
+    if !members.iter().any(|member| member.is_primary) {
+        return Some(Hold::NotClear);
+    }
     let unready = members.iter().find(|member| !member.is_ready && member.ordinal != next.ordinal);
     if let Some(other) = unready {
-        return RestartStep::Hold(Hold::NotReady(other.name.to_owned()));
+        return Some(Hold::NotReady(other.name.to_owned()));
     }
-    let Finding::Primary { others, .. } = finding else { return RestartStep::Hold(Hold::NotClear) };
-    let takes_over = |member: &Member<'_>| member.is_failover() && others.contains(member.name);
-    if next.is_primary && !members.iter().any(takes_over) {
-        return RestartStep::Hold(Hold::NoPartner(next.name.to_owned()));
-    }
-    RestartStep::Restart(Restart { pod: next.name.to_owned(), uid: next.pod.uid().unwrap_or_default() })
+    let Finding::Primary { others, .. } = finding else { return Some(Hold::NotClear) };
+    let takes_over = |member: &Member<'_>| {
+        member.is_failover() && member.ordinal != next.ordinal && others.contains(member.name)
+    };
+    let is_alone = next.is_primary && !members.iter().any(takes_over);
+    is_alone.then(|| Hold::NoPartner(next.name.to_owned()))
 }
 
 pub(super) fn is_owned(pod: &Pod, uid: &str) -> bool {

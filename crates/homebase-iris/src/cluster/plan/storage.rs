@@ -12,7 +12,7 @@ use crate::cluster::claims::{ClaimPhase, ObservedClaim};
 use crate::cluster::fixed::claim_name;
 use crate::cluster::names::NodeSet;
 use crate::cluster::size::Size;
-use crate::cluster::validated::{Node, ValidatedCluster};
+use crate::cluster::validated::{Node, ValidatedCluster, bounded};
 
 /// A claim that is to ask for more now.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,7 +153,7 @@ pub(super) fn inspect(cluster: &ValidatedCluster, set: NodeSet, node: &Node) -> 
     let mut found = SetStorage { wanted: !templates.is_empty(), ..SetStorage::default() };
     let name = cluster.key.stateful_set(set);
     let replicas = cluster.replicas(set.component).unwrap_or_else(|| cluster.found_replicas(set));
-    let pods = usize::try_from(replicas).unwrap_or_default();
+    let pods = bounded(replicas);
     let Some(claims) = cluster.found.claims.known() else { return found };
     found.claims = pods * templates.len();
     for ordinal in (0..pods).rev() {

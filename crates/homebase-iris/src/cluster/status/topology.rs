@@ -12,7 +12,7 @@ use crate::cluster::names::NodeSet;
 use crate::cluster::observed::{NoPlacement, NodeZones, ObservedPod, Placement, PodState, Unread};
 use crate::cluster::placement::POLICY;
 use crate::cluster::plan::build::zones::{member_zones, zones_apply, zones_of_pod};
-use crate::cluster::validated::{Node, ValidatedCluster};
+use crate::cluster::validated::{Node, ValidatedCluster, bounded};
 use crate::draft::Draft;
 
 /// As many nodes without a zone as are named.
@@ -71,7 +71,7 @@ fn pods(
     set: NodeSet,
     desired: i32,
 ) -> impl Iterator<Item = (usize, String, Option<&ObservedPod>)> {
-    (0..usize::try_from(desired).unwrap_or_default()).map(move |ordinal| {
+    (0..bounded(desired)).map(move |ordinal| {
         let name = cluster.key.pod(set, ordinal);
         let pod = cluster.found.pods.get(&name);
         (ordinal, name, pod)

@@ -6,7 +6,8 @@ use homebase_core::ObjectKey;
 use homebase_iris::cluster::primary::{Answer, Asked, Finding};
 use tokio::time::Instant;
 
-use super::{FORBIDDEN_PAUSE, MirrorKey, Mirrors, Round, pace};
+use super::{MirrorKey, Mirrors, Round, pace};
+use crate::watching::FORBIDDEN_PAUSE;
 
 fn key() -> MirrorKey {
     (ObjectKey::new("a", "b"), 0)

@@ -18,11 +18,10 @@ use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::super::nodes::FORBIDDEN_PAUSE;
 use super::judge::{Verdict, judge};
 use super::{EFFECT, Keeper, RETRY};
 use crate::reconcile::Engagement;
-use crate::watching::until_ready;
+use crate::watching::{FORBIDDEN_PAUSE, pause_of, until_ready};
 
 /// What was found under one name.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +97,7 @@ impl Keeper {
         let reachable = self.engagement.watching.reachable.clone();
         let pause = move |delay: Duration| {
             let forbidden = seen.forbidden.load(Ordering::Relaxed);
-            until_ready(if forbidden { delay.max(FORBIDDEN_PAUSE) } else { delay }, reachable.clone())
+            until_ready(pause_of(delay, forbidden), reachable.clone())
         };
         run_watch(stream, Feed { seen, index, listed: Found::Missing }, fastrand::f64, pause)
     }

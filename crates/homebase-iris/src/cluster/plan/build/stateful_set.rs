@@ -6,7 +6,8 @@ use homebase_api::annotations;
 use homebase_api::iriscluster::UpdateStrategyType;
 use homebase_api::labels::Component;
 use k8s_openapi::api::apps::v1::{
-    StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec, StatefulSetUpdateStrategy,
+    RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy,
+    StatefulSetSpec, StatefulSetUpdateStrategy,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -16,6 +17,7 @@ use super::pod::build_pod_template;
 use crate::cluster::fixed::fixed_hash;
 use crate::cluster::names::{HEADLESS_SERVICE, NodeSet};
 use crate::cluster::plan::restart::is_driven;
+use crate::cluster::plan::stuck::needs_present_template;
 use crate::cluster::validated::{Node, ValidatedCluster};
 use crate::hash::{FIXED_HASH, PLAN_HASH, fingerprint};
 
@@ -69,15 +71,31 @@ pub(crate) fn build_stateful_set(
         // Without a number the apiserver would make it one, and end all other pods of a set that is made anew.
         spec.replicas = cluster.replicas(set.component).or_else(|| cluster.left_replicas(set));
     }
-    // After the hash as well: who restarts the pods is no update of them.
+    set_strategy_of_the_moment(&mut stateful_set, cluster, set, node);
+    stateful_set
+}
+
+/// The strategy for what is there now. Applied after the hash as well: who restarts the pods, and of what they are made anew,
+/// is no update of them.
+fn set_strategy_of_the_moment(
+    stateful_set: &mut StatefulSet,
+    cluster: &ValidatedCluster,
+    set: NodeSet,
+    node: &Node,
+) {
+    let Some(strategy) = stateful_set.spec.as_mut().and_then(|spec| spec.update_strategy.as_mut()) else {
+        return;
+    };
     if is_driven(cluster, set, node) {
+        strategy.type_ = Some("OnDelete".to_owned());
         let order = (annotations::UPDATE_ORDER.to_owned(), annotations::PRIMARY_LAST.to_owned());
         stateful_set.metadata.annotations.get_or_insert_default().extend([order]);
-        if let Some(strategy) = stateful_set.spec.as_mut().and_then(|spec| spec.update_strategy.as_mut()) {
-            strategy.type_ = Some("OnDelete".to_owned());
-        }
+    } else if node.update_strategy == UpdateStrategyType::RollingUpdate
+        && needs_present_template(cluster, set)
+    {
+        let from_the_first = RollingUpdateStatefulSetStrategy { partition: Some(0), max_unavailable: None };
+        strategy.rolling_update = Some(from_the_first);
     }
-    stateful_set
 }
 
 /// The claim templates of a node group, its sidecar's among them.
