@@ -139,7 +139,10 @@ impl Hearing {
 
     /// Takes the finding of one more round; true when what counts has changed.
     pub fn take(&mut self, heard: Finding) -> bool {
-        if heard.problem().is_some() && heard != self.finding && self.doubt.as_ref() != Some(&heard) {
+        // An apiserver that has just begun forbids for a moment what it grants.
+        let was_granted = !matches!(self.finding, Finding::NotAsked | Finding::Forbidden);
+        let doubtful = heard.problem().is_some() || (heard == Finding::Forbidden && was_granted);
+        if doubtful && heard != self.finding && self.doubt.as_ref() != Some(&heard) {
             self.doubt = Some(heard);
             return false;
         }

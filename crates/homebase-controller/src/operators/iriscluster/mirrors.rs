@@ -105,14 +105,15 @@ impl Mirrors {
         let silent = answers.iter().filter(|(_, asked)| asked.answer == Answer::Silent);
         known.silent = silent.map(|(pod, _)| pod.clone()).collect();
         let heard = Finding::of(&answers);
-        known.not_before = (heard == Finding::Forbidden).then(|| Instant::now() + FORBIDDEN_PAUSE);
         if let Finding::Primary { uid, .. } = &heard
             && known.primary_since.as_ref().is_none_or(|(before, _)| before != uid)
         {
             known.primary_since = Some((uid.clone(), Some(Instant::now())));
         }
         let is_news = known.hearing.take(heard);
-        if is_news && *known.hearing.finding() == Finding::Forbidden {
+        let is_forbidden = *known.hearing.finding() == Finding::Forbidden;
+        known.not_before = is_forbidden.then(|| Instant::now() + FORBIDDEN_PAUSE);
+        if is_news && is_forbidden {
             tracing::warn!(missing = NOT_GRANTED, "mirror members are not asked who is primary");
         }
         is_news

@@ -57,6 +57,19 @@ async fn a_cluster_that_forbids_it_is_asked_again_later() {
     assert!(mirrors.is_due(&key()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_forbids_it_once_is_asked_again_at_once() {
+    let mirrors = Mirrors::new(None);
+    let granted = || round([Answer::Primary, Answer::NotPrimary]);
+    let forbidden = || round([Answer::Forbidden, Answer::Forbidden]);
+    mirrors.take(granted());
+    assert!(!mirrors.take(forbidden()) && mirrors.is_due(&key()), "its apiserver may have just begun");
+    assert!(!mirrors.take(granted()));
+    assert!(!mirrors.take(forbidden()) && mirrors.take(forbidden()));
+    assert!(!mirrors.is_due(&key()));
+    assert_eq!(mirrors.findings(&key().0).get(&0), Some(&Finding::Forbidden));
+}
+
 #[test]
 fn many_members_are_asked_less_often() {
     let interval = Duration::from_secs(3);
