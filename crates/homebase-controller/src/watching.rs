@@ -2,7 +2,7 @@
 //! fails is told here; it stops no other.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use homebase_kube::watch::{Listener, run_watch, watch_config};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -128,6 +129,22 @@ impl Progress {
     }
 }
 
+/// What can be watched here: any kind of object in a namespace.
+pub trait Watched:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static
+{
+}
+
+impl<K> Watched for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static
+{
+}
+
 /// Starts watches on one cluster.
 #[derive(Clone)]
 pub struct Watching {
@@ -154,12 +171,7 @@ impl Watching {
         on_change: impl FnMut(Vec<Change<V>>) + Clone + Send + 'static,
     ) -> Vec<Watch>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned
-            + Send
-            + 'static,
+        K: Watched,
         V: Clone + PartialEq + Send + Sync + 'static,
     {
         let subject = Subject { kind, selector, grant: Grant::Required };
@@ -178,12 +190,7 @@ impl Watching {
         on_change: impl FnMut(Vec<Change<V>>) + Clone + Send + 'static,
     ) -> Vec<Watch>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned
-            + Send
-            + 'static,
+        K: Watched,
         V: Clone + PartialEq + Send + Sync + 'static,
     {
         let subject = Subject { kind, selector, grant: Grant::Optional };
@@ -199,12 +206,7 @@ impl Watching {
         on_change: impl FnMut(Vec<Change<V>>) + Clone + Send + 'static,
     ) -> Vec<Watch>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned
-            + Send
-            + 'static,
+        K: Watched,
         V: Clone + PartialEq + Send + Sync + 'static,
     {
         let Subject { kind, selector, grant } = subject;

@@ -104,11 +104,8 @@ fn a_misspelt_field_is_told_the_name_that_was_meant() {
 fn rules_are_judged_with_their_messages_once_the_structure_is_right() {
     use FaultKind::{Rule, Type};
     let data = |more: &str| format!("topology: {{data: {{image: iris, {more}}}}}");
-    assert_faults(&data("mirrorMap: 'primary,backup'"), &[("spec.topology.data.mirrorMap", Rule)]);
-    assert_faults(
-        &data("mirrorMap: 'primary,backup', mirrored: null"),
-        &[("spec.topology.data.mirrorMap", Rule)],
-    );
+    assert_faults(&data("mirrorMap: ' primary, backup', mirrored: null"), &[]);
+    assert_faults(&data("storage: {}, storageDB: {}"), &[("spec.topology.data.storage", Rule)]);
     assert_faults(
         &data("mirrorMap: 'backup,primary', mirrored: true"),
         &[("spec.topology.data.mirrorMap", Rule)],

@@ -32,9 +32,9 @@ fn the_apiserver_and_the_hub_are_told_apart_and_nothing_is_said_twice() {
     for (spec, result, expected) in [
         ("{topology: {data: {image: iris}}}", Outcome::Valid, vec![]),
         (
-            "{topology: {data: {image: iris, mirrorMap: primary}}}",
+            "{topology: {data: {image: iris, mirrored: true, mirrorMap: backup}}}",
             Outcome::Invalid,
-            vec!["INVALID apiserver Rule spec.topology.data.mirrorMap \"primary\""],
+            vec!["INVALID apiserver Rule spec.topology.data.mirrorMap \"backup\""],
         ),
         (
             "{topology: {data: {image: iris, irisDatabases: [{name: A, directory: /a}, {name: B, directory: /a}]}}}",
