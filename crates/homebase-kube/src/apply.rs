@@ -9,7 +9,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use kube::core::PartialObjectMeta;
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -301,6 +301,20 @@ pub async fn patch_status<K: Object>(
     })
     .await
     .map(drop)
+}
+
+/// Whether exactly the object with this UID is there at this moment.
+pub async fn exists<K: Object>(client: &Client, key: &ObjectKey, uid: &str) -> Result<bool, WriteError> {
+    let api = api_of::<K>(client, key);
+    // A listing of one: who may list an object need not have the right to get it.
+    let params = ListParams::default().fields(&format!("metadata.name={}", key.name));
+    let request = api.list_metadata(&params);
+    let listed = within("list", kind_of::<K>(), key, request, |kind, key, source| WriteError::ListObjects {
+        kind,
+        namespace: key.namespace,
+        source,
+    });
+    Ok(listed.await?.items.iter().any(|found| found.uid().as_deref() == Some(uid)))
 }
 
 /// Lists the objects of a namespace that a label selector selects, as they are now. For what is few by nature: all of

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::future::BoxFuture;
 use homebase_api::{annotations, labels};
 use homebase_core::{Fingerprint, ObjectKey, Retry};
 use homebase_iris::cluster::AdoptedPods;
 use homebase_kube::apply::{self, Dependents, Object, WriteError, key_of};
 use homebase_kube::claim::HubClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::{Resource, ResourceExt as _};
+use kube::{Client, Resource, ResourceExt as _};
 
 use super::gate::Woken;
 use crate::reconcile::{Engagement, ReconcileError, Watch};
@@ -124,11 +125,16 @@ pub(super) struct Answer<V> {
     pub(super) adopted: Option<AdoptedPods>,
 }
 
+/// Asks whether the object with this key and UID is there.
+type OwnerCheck = for<'a> fn(&'a Client, &'a ObjectKey, &'a str) -> BoxFuture<'a, Result<bool, WriteError>>;
+
 /// The children of one kind.
 pub(super) struct Children<K, V> {
     pub(super) store: Store<Child<V>>,
     sent: Mutex<HashMap<ObjectKey, Sent>>,
     hub: Arc<HubClaim>,
+    /// Whether an owner is there at this moment.
+    owner_exists: OwnerCheck,
     /// For a kind whose objects make pods.
     template: Option<PodTemplate<K>>,
     kind: PhantomData<fn() -> K>,
@@ -139,8 +145,12 @@ where
     K: Object,
     V: Clone + PartialEq + Send + Sync + for<'a> From<&'a K> + 'static,
 {
-    pub(super) fn new(hub: Arc<HubClaim>) -> Self {
-        Self { store: Store::default(), sent: Mutex::default(), hub, template: None, kind: PhantomData }
+    /// Children that objects of the kind `O` own.
+    pub(super) fn of<O: Object>(hub: Arc<HubClaim>) -> Self {
+        let owner_exists: OwnerCheck =
+            |client, key, uid| Box::pin(async move { apply::exists::<O>(client, key, uid).await });
+        let (store, sent) = (Store::default(), Mutex::default());
+        Self { store, sent, hub, owner_exists, template: None, kind: PhantomData }
     }
 
     /// The same for a kind whose objects make pods.
@@ -226,12 +236,28 @@ where
                         }
                         Foreign::Adopt | Foreign::Refuse => return Err(Self::keep(key)),
                     }
+                } else if self.went_with_its_owner(engagement, &key, &wanted).await? {
+                    return Ok(None);
                 }
             }
         }
         self.let_go_of_replicas(engagement, &key, &wanted).await?;
         let view = self.send(engagement, key, mark, &wanted).await?;
         Ok(Some(Answer { view, adopted: None }))
+    }
+
+    /// Whether a child that we made is gone together with its owner, of which the watch of owners has not told yet: so it
+    /// is after etcd was put back to a backup from before both.
+    async fn went_with_its_owner(
+        &self,
+        engagement: &Engagement,
+        key: &ObjectKey,
+        wanted: &K,
+    ) -> Result<bool, EnsureError> {
+        let was_sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key);
+        let Some(owner) = controller(wanted).filter(|_| was_sent) else { return Ok(false) };
+        let place = ObjectKey::new(&key.namespace, &owner.name);
+        Ok(!(self.owner_exists)(&engagement.client, &place, &owner.uid).await?)
     }
 
     /// Sends a child and remembers what the apiserver made of it.

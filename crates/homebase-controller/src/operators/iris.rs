@@ -34,7 +34,7 @@ pub(super) struct IrisReconciler {
 
 impl IrisReconciler {
     pub(super) fn new(engagement: Engagement, hub: Arc<HubClaim>) -> Self {
-        Self { engagement, objects: Store::default(), deployments: Children::new(hub) }
+        Self { engagement, objects: Store::default(), deployments: Children::of::<Iris>(hub) }
     }
 
     fn is_synced(&self) -> bool {

@@ -86,15 +86,15 @@ impl IrisClusterReconciler {
         Self {
             engagement,
             objects: Store::default(),
-            stateful_sets: Children::new(hub.clone()).with_template(PodTemplate {
+            stateful_sets: Children::of::<IrisCluster>(hub.clone()).with_template(PodTemplate {
                 without_marks: cluster::without_marks,
                 leftovers: cluster::leftovers,
                 left_over: cluster::LEFT_OVER,
                 keeps_pods: cluster::keeps_pods,
                 leaves_replicas: |set| set.spec.as_ref().is_some_and(|spec| spec.replicas.is_none()),
             }),
-            services: Children::new(hub.clone()),
-            config_maps: Children::new(hub.clone()),
+            services: Children::of::<IrisCluster>(hub.clone()),
+            config_maps: Children::of::<IrisCluster>(hub.clone()),
             pods: Store::default(),
             nodes: Nodes::new(&namespaces),
             placer: Placer::new(&namespaces),

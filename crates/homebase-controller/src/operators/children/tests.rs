@@ -6,6 +6,8 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::runtime::watcher::Event;
 
+use homebase_api::IrisCluster;
+
 use super::{Children, Owner, Sent, controller, is_orphan, is_ours, mark};
 
 fn set() -> StatefulSet {
@@ -72,7 +74,8 @@ fn only_what_has_all_our_marks_and_no_owner_is_an_orphan_of_ours() {
 
 #[test]
 fn what_was_sent_is_forgotten_only_where_the_listing_says_that_it_is_gone() {
-    let sets: Children<StatefulSet, ObservedStatefulSet> = Children::new(std::sync::Arc::default());
+    let sets: Children<StatefulSet, ObservedStatefulSet> =
+        Children::of::<IrisCluster>(std::sync::Arc::default());
     let keys = ["a", "b", "c"].map(|namespace| ObjectKey::new(namespace, "gone"));
     for key in &keys {
         let sent = Sent { wanted: Fingerprint::of_bytes("wanted"), became: None, uid: String::new() };
