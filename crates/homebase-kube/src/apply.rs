@@ -2,7 +2,6 @@
 //! does not decide what to write.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use homebase_core::{ObjectKey, Retry};
 use k8s_openapi::NamespaceResourceScope;
@@ -14,11 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::client::REQUEST_TIMEOUT;
 use crate::error::{Category, RequestError, categorize};
-
-/// How long one write or one live read may take, body included: it releases a worker whose apiserver
-/// answers headers and then hangs.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A write, or the live read before it, failed.
 #[derive(Debug, thiserror::Error)]

@@ -39,6 +39,10 @@ use server_name::without_expected_name;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// From the request to the head of the answer. Watches answer at once too; what follows is their body.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the request to the end of its answer, with the wait for its turn: it releases a worker whose apiserver answers
+/// headers and then hangs. Longer than [`RESPONSE_TIMEOUT`]: a request that is given up from outside ends unseen, so one
+/// that has no answer has to be given up inside, where the session is told.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(RESPONSE_TIMEOUT.as_secs() + 2);
 /// A connection that says nothing for this long gets an HTTP/2 ping …
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// … and is given up when the ping is not answered: a peer that hangs is found although its TCP lives.

@@ -2,7 +2,6 @@
 //! knows no policy, and it never deletes one.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
@@ -10,6 +9,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::client::REQUEST_TIMEOUT;
 use crate::error::{Category, categorize};
 
 #[cfg(test)]
@@ -18,8 +18,6 @@ mod tests;
 const GROUP: &str = "admissionregistration.k8s.io";
 /// What has to be served in one and the same version.
 const PLURALS: [&str; 2] = ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"];
-/// How long one request may take, body included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A version of the API. The fields that a policy of ours has are the same in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

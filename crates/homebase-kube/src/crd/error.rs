@@ -1,9 +1,10 @@
 //! What can be in the way of a CRD, in words that name the fix.
 
+use crate::client::REQUEST_TIMEOUT;
 use crate::error::{Category, RequestError, categorize};
 
 use super::ESTABLISH_TIMEOUT;
-use super::migrate::{MAX_PASSES, REQUEST_TIMEOUT};
+use super::migrate::MAX_PASSES;
 
 /// A CRD could not be installed.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, Patch, Patch
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
+use crate::client::REQUEST_TIMEOUT;
 use crate::error::{Category, RequestError};
 
 use super::Progress;
@@ -19,8 +20,6 @@ use super::judge::remaining_versions;
 /// Objects on one page of the list, of which only the metadata is asked for. At one request a second, the least that a
 /// registration can allow, a page is done well before etcd forgets (5 min) what the next one continues.
 const PAGE: u32 = 100;
-/// As long as any other request may take.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the replicas of an apiserver may take to hear of a CRD's new storage version: they watch it, so
 /// milliseconds.
 const SETTLE: Duration = Duration::from_secs(2);
