@@ -55,6 +55,8 @@ struct Sent {
     wanted: Fingerprint,
     became: Option<Fingerprint>,
     uid: String,
+    /// The name of its owner; none for what is shared.
+    owner: Option<String>,
 }
 
 /// A write of a child that cannot be made.
@@ -271,7 +273,8 @@ where
         let became = apply::apply(&engagement.client, wanted, &engagement.manager).await?;
         self.store.note(&became, view);
         let child: Child<V> = view(&became);
-        let sent = Sent { wanted: wanted_mark, became: child.mark, uid: child.uid };
+        let owner = child.owner.map(|owner| owner.name);
+        let sent = Sent { wanted: wanted_mark, became: child.mark, uid: child.uid, owner };
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).insert(key, sent);
         Ok(child.view)
     }
@@ -307,13 +310,17 @@ where
             .is_some_and(|sent| sent.wanted == wanted && sent.became == known.mark && sent.uid == known.uid)
     }
 
-    /// Forgets what was sent for children of a namespace that are gone; only where all of it was listed are they.
-    pub(super) fn forget_gone(&self, namespace: &str) {
-        if !self.store.is_synced_in(namespace) {
+    /// Forgets what was sent for children of an owner that is gone, and for shared ones of its namespace, that are gone
+    /// too; only where all of it was listed are they. What was sent for others tells that it was there.
+    pub(super) fn forget_gone(&self, owner: &ObjectKey) {
+        if !self.store.is_synced_in(&owner.namespace) {
             return;
         }
+        let may_go = |sent: &Sent| sent.owner.as_ref().is_none_or(|name| *name == owner.name);
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.retain(|key, _| key.namespace != namespace || self.store.get(key).is_some());
+        sent.retain(|key, sent| {
+            key.namespace != owner.namespace || !may_go(sent) || self.store.get(key).is_some()
+        });
     }
 
     /// Whether an object as it is now is the child that is to go: exactly this one, still the owner's, ours.

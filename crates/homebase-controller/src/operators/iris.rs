@@ -61,7 +61,7 @@ impl IrisReconciler {
     async fn run(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {
         let known = self.objects.get(key).filter(Primary::is_standing);
         let Some(iris) = known.as_ref().and_then(Primary::readable) else {
-            self.deployments.forget_gone(&key.namespace);
+            self.deployments.forget_gone(key);
             return Ok(Outcome::Done);
         };
         let found = self.observe(iris);

@@ -201,9 +201,9 @@ impl IrisClusterReconciler {
     /// What a cluster leaves behind: the garbage collector takes its children, and the last one of its
     /// namespace takes the Service that all of them shared.
     async fn clean_up(&self, key: &ObjectKey) -> Result<Outcome, ReconcileError> {
-        self.stateful_sets.forget_gone(&key.namespace);
-        self.services.forget_gone(&key.namespace);
-        self.config_maps.forget_gone(&key.namespace);
+        self.stateful_sets.forget_gone(key);
+        self.services.forget_gone(key);
+        self.config_maps.forget_gone(key);
         self.holds.forget(key);
         self.unreadable.forget(key);
         self.removals.forget(key);

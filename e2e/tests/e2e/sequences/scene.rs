@@ -108,6 +108,10 @@ impl Scene {
             for field in fields {
                 if let Some(value) = now.get(field) {
                     last[field] = value.clone();
+                    // A class of attributes goes back, and claims of one that is not there are never bound.
+                    if let Some(volume) = last[field].as_object_mut() {
+                        volume.remove("volumeAttributesClassName");
+                    }
                 }
             }
         }

@@ -78,7 +78,8 @@ fn what_was_sent_is_forgotten_only_where_the_listing_says_that_it_is_gone() {
         Children::of::<IrisCluster>(std::sync::Arc::default());
     let keys = ["a", "b", "c"].map(|namespace| ObjectKey::new(namespace, "gone"));
     for key in &keys {
-        let sent = Sent { wanted: Fingerprint::of_bytes("wanted"), became: None, uid: String::new() };
+        let owner = Some("owner".to_owned());
+        let sent = Sent { wanted: Fingerprint::of_bytes("wanted"), became: None, uid: String::new(), owner };
         sets.sent.lock().unwrap().insert(key.clone(), sent);
     }
     sets.store.expect(["a", "b", "c"]);
@@ -90,8 +91,10 @@ fn what_was_sent_is_forgotten_only_where_the_listing_says_that_it_is_gone() {
         left.sort();
         left
     };
-    sets.forget_gone("a");
+    sets.forget_gone(&ObjectKey::new("a", "another"));
+    assert_eq!(left(), ["a", "b", "c"], "its owner may be there");
+    sets.forget_gone(&ObjectKey::new("a", "owner"));
     assert_eq!(left(), ["b", "c"], "nobody asked about others");
-    sets.forget_gone("b");
+    sets.forget_gone(&ObjectKey::new("b", "owner"));
     assert_eq!(left(), ["b", "c"], "b has not listed");
 }
