@@ -20,7 +20,7 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::children::{Children, Foreign, owner_of};
 use super::gate::Gate;
-use super::primary::Primary;
+use super::primary::{Primary, is_as_seen};
 use super::report::{failure_of, is_news, send};
 use crate::reconcile::{Engagement, Enqueue, Outcome, ReconcileError, Reconciler, Tally, Watch};
 use crate::store::{Change, Store};
@@ -147,7 +147,9 @@ impl IrisReconciler {
         let uid = iris.uid().unwrap_or_default();
         let written: Iris =
             apply::apply_status(&self.engagement.client, key, &uid, status, &self.engagement.manager).await?;
-        self.objects.note(&written, Primary::of_answer);
+        if is_as_seen(&written, iris) {
+            self.objects.note(&written, Primary::of_answer);
+        }
         Ok(())
     }
 }

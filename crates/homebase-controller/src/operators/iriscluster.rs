@@ -25,7 +25,7 @@ use kube::api::ListParams;
 use kube::{Api, Resource as _, ResourceExt as _};
 
 use super::children::{Child, Children, PodTemplate};
-use super::primary::Primary;
+use super::primary::{Primary, is_as_seen};
 use super::report::{failure_of, is_news, send};
 use super::sources::{Source, Sources};
 use crate::reconcile::{Engagement, Enqueue, ObjectTally, Outcome, ReconcileError, Reconciler, Tally, Watch};
@@ -275,7 +275,9 @@ impl IrisClusterReconciler {
         let uid = cluster.uid().unwrap_or_default();
         let written: IrisCluster =
             apply::apply_status(&self.engagement.client, key, &uid, status, &self.engagement.manager).await?;
-        self.objects.note(&written, Primary::of_answer);
+        if is_as_seen(&written, cluster) {
+            self.objects.note(&written, Primary::of_answer);
+        }
         Ok(Arc::new(written))
     }
 

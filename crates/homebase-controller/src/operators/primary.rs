@@ -77,6 +77,21 @@ impl<K: Resource<DynamicType = ()> + Clone> Primary<K> {
     }
 }
 
+/// Whether what was answered to a write of the status is what the reconcile has seen, but for the status. If it is not,
+/// somebody has changed it meanwhile: then the watch has to bring it, as news that wakes.
+pub(super) fn is_as_seen<K: Resource>(answered: &K, seen: &K) -> bool {
+    let of = |object: &K| {
+        let meta = object.meta();
+        (
+            meta.generation,
+            meta.deletion_timestamp.clone(),
+            meta.annotations.clone().unwrap_or_default(),
+            meta.labels.clone().unwrap_or_default(),
+        )
+    };
+    of(answered) == of(seen)
+}
+
 /// Managed fields are the larger part of an object, and nobody here reads them.
 fn keep<K: Resource + Clone>(object: &K) -> Arc<K> {
     let mut object = object.clone();
@@ -92,7 +107,24 @@ mod tests {
     use kube::core::DeserializeGuard;
     use serde_json::json;
 
-    use super::{Primary, Unreadable};
+    use super::{Primary, Unreadable, is_as_seen};
+
+    #[test]
+    fn an_answer_with_a_change_of_somebody_else_is_not_as_seen() {
+        let iris = |meta: serde_json::Value| -> Iris {
+            let spec = json!({ "deploymentName": "a" });
+            serde_json::from_value(json!({ "metadata": meta, "spec": spec })).unwrap()
+        };
+        let seen = iris(json!({ "generation": 1, "resourceVersion": "1" }));
+        assert!(is_as_seen(&iris(json!({ "generation": 1, "resourceVersion": "2", "labels": {} })), &seen));
+        for other in [
+            json!({ "generation": 2 }),
+            json!({ "generation": 1, "annotations": { "homebase.dev/adopt": "true" } }),
+            json!({ "generation": 1, "deletionTimestamp": "2026-01-01T00:00:00Z" }),
+        ] {
+            assert!(!is_as_seen(&iris(other.clone()), &seen), "{other}");
+        }
+    }
 
     #[test]
     fn an_object_of_a_newer_hub_is_unreadable_and_standing() {

@@ -207,7 +207,11 @@ impl IrisClusterReconciler {
     ) -> Result<(), ReconcileError> {
         for growth in growths {
             match self.volumes.grow(&self.engagement, cluster, growth).await? {
-                Grown::Asked => done.told.push(growth_event(growth)),
+                Grown::Asked => {
+                    done.told.push(growth_event(growth));
+                    // What others did to the claim meanwhile came with the answer, and wakes nobody any more.
+                    done.look_again(NEWS_WAIT);
+                }
                 Grown::Refused(words) => {
                     done.refused.push((growth.claim.clone(), words));
                     // What waited for this claim waits no more.
