@@ -6,6 +6,8 @@ use std::sync::Arc;
 use kube::Resource;
 use kube::core::DeserializeGuard;
 
+use crate::store::Store;
+
 /// A resource, or the knowledge that there is one.
 #[derive(Debug, PartialEq)]
 pub(super) enum Primary<K> {
@@ -77,9 +79,20 @@ impl<K: Resource<DynamicType = ()> + Clone> Primary<K> {
     }
 }
 
-/// Whether what was answered to a write of the status is what the reconcile has seen, but for the status. If it is not,
-/// somebody has changed it meanwhile: then the watch has to bring it, as news that wakes.
-pub(super) fn is_as_seen<K: Resource>(answered: &K, seen: &K) -> bool {
+/// Takes note of a resource as it was answered to a write of its status, unless somebody has changed it since the reconcile
+/// has seen it: then the watch has to bring it, as news that wakes.
+pub(super) fn note_answer<K: Resource<DynamicType = ()> + Clone + PartialEq>(
+    objects: &Store<Primary<K>>,
+    answered: &K,
+    seen: &K,
+) {
+    if is_as_seen(answered, seen) {
+        objects.note(answered, Primary::of_answer);
+    }
+}
+
+/// Whether two states of a resource differ in nothing but the status.
+fn is_as_seen<K: Resource>(answered: &K, seen: &K) -> bool {
     let of = |object: &K| {
         let meta = object.meta();
         (

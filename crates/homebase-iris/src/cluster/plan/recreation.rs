@@ -122,31 +122,21 @@ pub(super) fn decide(
     };
     // One that is not there has no volume to lose: its pod runs without, or there is no such pod. So those that are there
     // are looked at, and not as many as there are to be: that may be any number.
-    let is_of_pod = |claim: &&String| {
-        let ordinal = observed.fixed.claims().find_map(|of| ordinal_of(claim, of, &name));
-        ordinal.is_some_and(|ordinal| ordinal < pods)
-    };
-    let claims: Vec<_> = known.keys().filter(is_of_pod).cloned().collect();
-    let is_bound = |claim: &String| known.get(claim).is_some_and(ObservedClaim::is_bound);
-    let left = known.keys().filter(|claim| observed.fixed.claims().any(|of| is_claim(claim, of, &name)));
-    let mut unbound: Vec<_> = claims.iter().chain(left).filter(|claim| !is_bound(claim)).cloned().collect();
-    unbound.sort();
-    unbound.dedup();
+    let ordinal = |claim: &str| observed.fixed.claims().find_map(|of| ordinal_of(claim, of, &name));
+    let ours = known.iter().filter_map(|(claim, found)| Some((claim, found, ordinal(claim)?)));
+    let unbound: Vec<_> =
+        ours.clone().filter(|(_, found, _)| !found.is_bound()).map(|(claim, ..)| claim.clone()).collect();
     if !unbound.is_empty() {
         return Verdict::Hold(fields, Hold::NotBound(unbound));
     }
-    recreate(fields, claims)
+    let of_pods = ours.filter(|(.., ordinal)| *ordinal < pods);
+    recreate(fields, of_pods.map(|(claim, ..)| claim.clone()).collect())
 }
 
 /// The ordinal of the pod of a StatefulSet that a claim was made for from a template, whichever.
 fn ordinal_of(claim: &str, template: &str, set: &str) -> Option<usize> {
     let rest = claim.strip_prefix(template)?.strip_prefix('-')?.strip_prefix(set)?;
     rest.strip_prefix('-')?.parse().ok()
-}
-
-/// Whether a claim was made from a template for a pod of a StatefulSet, whichever.
-fn is_claim(claim: &str, template: &str, set: &str) -> bool {
-    ordinal_of(claim, template, set).is_some()
 }
 
 /// The pods of a StatefulSet that belong to nobody.

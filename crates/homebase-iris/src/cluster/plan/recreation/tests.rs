@@ -3,6 +3,10 @@
 use super::*;
 use crate::cluster::claims::ClaimPhase;
 
+fn is_claim(claim: &str, template: &str, set: &str) -> bool {
+    ordinal_of(claim, template, set).is_some()
+}
+
 #[test]
 fn a_claim_belongs_to_its_template_its_set_and_a_pod() {
     assert!(is_claim("iris-data-demo-data-0", "iris-data", "demo-data"));
