@@ -60,6 +60,15 @@ pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
     if cluster.mirror_map().is_some() {
         selector.insert(labels::MIRROR_ROLE.to_owned(), MirrorRole::Primary.as_str().to_owned());
     }
+    let mut spec = cluster.service.spec.clone();
+    spec.type_ = spec.type_.or_else(|| Some("ClusterIP".to_owned()));
+    spec.selector = Some(selector);
+    spec.ports = Some(build_ports(cluster));
+    Service { metadata, spec: Some(spec), ..Service::default() }
+}
+
+/// The ports of the Service of a cluster.
+fn build_ports(cluster: &ValidatedCluster) -> Vec<ServicePort> {
     let changes = cluster.service.spec.ports.as_deref().unwrap_or_default();
     let mut ports = vec![(SUPERSERVER, SUPERSERVER_PORT)];
     if cluster.data.node.sidecar.is_some() {
@@ -67,17 +76,12 @@ pub(crate) fn build_service(cluster: &ValidatedCluster) -> Service {
     } else {
         ports.push((WEB_SERVER, WEB_SERVER_PORT));
     }
-    let mut spec = cluster.service.spec.clone();
-    spec.type_ = spec.type_.or_else(|| Some("ClusterIP".to_owned()));
-    spec.selector = Some(selector);
-    spec.ports = Some(ports.into_iter().map(|(name, port)| build_port(name, port, changes)).collect());
-    Service { metadata, spec: Some(spec), ..Service::default() }
+    ports.into_iter().map(|(name, port)| build_port(name, port, changes)).collect()
 }
 
 /// The port of the Service that leads to the web server, whichever that is.
 pub(crate) fn web_port(cluster: &ValidatedCluster) -> i32 {
-    let ports = build_service(cluster).spec.and_then(|spec| spec.ports).unwrap_or_default();
-    let web = ports.into_iter().find(|port| port.name.as_deref() == Some(WEB_SERVER));
+    let web = build_ports(cluster).into_iter().find(|port| port.name.as_deref() == Some(WEB_SERVER));
     web.map_or(i32::from(WEB_SERVER_PORT), |port| port.port)
 }
 
