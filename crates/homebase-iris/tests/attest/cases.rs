@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use homebase_api::IrisCluster;
 use homebase_iris::cluster::attest::{
@@ -11,6 +11,7 @@ use homebase_iris::cluster::attest::{
 };
 use serde::Deserialize;
 
+use crate::folders;
 use crate::perfect::{lease, perfect, topology};
 
 /// Fewer folders than this mean that some were lost.
@@ -62,13 +63,6 @@ struct StatefulSet {
     observed_generation: Option<i64>,
 }
 
-fn folders() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attest/cases");
-    let mut folders: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    folders
-}
-
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -76,24 +70,13 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
 
 #[test]
 fn every_folder_gives_what_it_expects() {
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let folders = folders();
-    assert!(folders.len() >= MIN_FOLDERS, "{} folders", folders.len());
-    let mut wrong = Vec::new();
-    for folder in folders {
+    folders::check(&folders::below("tests/attest/cases"), MIN_FOLDERS, |folder| {
         let cluster: IrisCluster = read(&folder.join("input.yaml"));
         let path = folder.join("seen.yaml");
         let seen: Seen = if path.exists() { read(&path) } else { Seen::default() };
         let (expected, observation) = apply(seen, topology(&cluster));
-        let text = serde_saphyr::to_string(&compare(&expected, &observation)).unwrap();
-        let path = folder.join("expected.yaml");
-        if update {
-            fs::write(&path, text).unwrap();
-        } else if fs::read_to_string(&path).unwrap_or_default() != text {
-            wrong.push(format!("{}\n{text}", path.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "not as expected; UPDATE_GOLDEN=1 accepts it:\n{}", wrong.join("\n"));
+        compare(&expected, &observation)
+    });
 }
 
 fn known<T>(reading: &mut Reading<T>) -> &mut T {

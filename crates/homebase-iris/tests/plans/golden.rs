@@ -10,6 +10,7 @@ use homebase_iris::cluster::{self, ConfigSource};
 use homebase_iris::{Invalid, PlannedEvent, iris};
 use serde_json::{Value, json};
 
+use crate::folders;
 use crate::found::Found;
 use crate::simulate::{apply, bring_up, hash};
 
@@ -20,10 +21,7 @@ const NOW: i64 = 1_795_168_800;
 const MIN_FOLDERS: usize = 75;
 
 pub(crate) fn folders() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut folders: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    folders
+    folders::below("tests/golden")
 }
 
 pub(crate) fn read_input(folder: &Path) -> Value {
@@ -49,21 +47,7 @@ fn read_found(folder: &Path) -> Found {
 
 #[test]
 fn every_folder_gives_what_it_expects() {
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let folders = folders();
-    assert!(folders.len() >= MIN_FOLDERS, "{} folders", folders.len());
-    let mut wrong = Vec::new();
-    for folder in folders {
-        let result = run(&read_input(&folder), &read_found(&folder));
-        let text = serde_saphyr::to_string(&result).unwrap();
-        let path = folder.join("expected.yaml");
-        if update {
-            fs::write(&path, text).unwrap();
-        } else if fs::read_to_string(&path).unwrap_or_default() != text {
-            wrong.push(format!("{}\n{text}", path.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "not as expected; UPDATE_GOLDEN=1 accepts it:\n{}", wrong.join("\n"));
+    folders::check(&folders(), MIN_FOLDERS, |folder| run(&read_input(folder), &read_found(folder)));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
 
+#[path = "../support/folders.rs"]
+mod folders;
+
 mod coverage;
 mod found;
 mod golden;
