@@ -232,9 +232,17 @@ pub async fn apply_status<K: Object>(
         "metadata": { "name": key.name, "namespace": key.namespace, "uid": uid },
         "status": status,
     }));
-    let params = PatchParams::apply(manager).force();
+    write_status(client, key, &PatchParams::apply(manager).force(), &patch).await
+}
+
+async fn write_status<K: Object>(
+    client: &Client,
+    key: &ObjectKey,
+    params: &PatchParams,
+    patch: &Patch<serde_json::Value>,
+) -> Result<K, WriteError> {
     let api = api_of::<K>(client, key);
-    let request = api.patch_status(&key.name, &params, &patch);
+    let request = api.patch_status(&key.name, params, patch);
     within("write the status of", kind_of::<K>(), key, request, |kind, key, source| WriteError::ApplyStatus {
         kind,
         key,
@@ -288,15 +296,7 @@ pub async fn patch_status<K: Object>(
 ) -> Result<(), WriteError> {
     let patch = Patch::Merge(json!({ "metadata": { "uid": uid }, "status": status }));
     let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
-    let api = api_of::<PartialObjectMeta<K>>(client, key);
-    let request = api.patch_status(&key.name, &params, &patch);
-    within("write the status of", kind_of::<K>(), key, request, |kind, key, source| WriteError::ApplyStatus {
-        kind,
-        key,
-        source,
-    })
-    .await
-    .map(drop)
+    write_status::<PartialObjectMeta<K>>(client, key, &params, &patch).await.map(drop)
 }
 
 /// Whether exactly the object with this UID is there at this moment.
