@@ -159,45 +159,10 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// Watches of objects, narrowed by a label selector, that feed a store: one of all namespaces, or one for each of
-    /// those that the cluster is restricted to. With `PartialObjectMeta` for the kind they ask for metadata only.
+    /// Watches of objects that feed a store: one of all namespaces, or one for each of those that the cluster is restricted
+    /// to. With `PartialObjectMeta` for the kind they ask for metadata only. Without a right that is optional `on_change` is
+    /// called once with no changes, and the store is settled without being readable.
     pub fn objects<K, V>(
-        &self,
-        client: &Client,
-        kind: &'static str,
-        selector: Option<&str>,
-        store: &Store<V>,
-        view: fn(&K) -> V,
-        on_change: impl FnMut(Vec<Change<V>>) + Clone + Send + 'static,
-    ) -> Vec<Watch>
-    where
-        K: Watched,
-        V: Clone + PartialEq + Send + Sync + 'static,
-    {
-        let subject = Subject { kind, selector, grant: Grant::Required };
-        self.watches(client, subject, store, view, on_change)
-    }
-
-    /// The same for what work goes on without where the hub lacks the right to list it: then `on_change` is called once
-    /// with no changes, and the store is settled without being readable.
-    pub fn objects_if_granted<K, V>(
-        &self,
-        client: &Client,
-        kind: &'static str,
-        selector: Option<&str>,
-        store: &Store<V>,
-        view: fn(&K) -> V,
-        on_change: impl FnMut(Vec<Change<V>>) + Clone + Send + 'static,
-    ) -> Vec<Watch>
-    where
-        K: Watched,
-        V: Clone + PartialEq + Send + Sync + 'static,
-    {
-        let subject = Subject { kind, selector, grant: Grant::Optional };
-        self.watches(client, subject, store, view, on_change)
-    }
-
-    fn watches<K, V>(
         &self,
         client: &Client,
         subject: Subject<'_>,
@@ -257,10 +222,29 @@ impl Watching {
 
 /// What is watched.
 #[derive(Clone, Copy, Debug)]
-struct Subject<'a> {
+pub struct Subject<'a> {
     kind: &'static str,
     selector: Option<&'a str>,
     grant: Grant,
+}
+
+impl<'a> Subject<'a> {
+    /// All objects of a kind, which is named here for people.
+    pub fn of(kind: &'static str) -> Self {
+        Self { kind, selector: None, grant: Grant::Required }
+    }
+
+    /// Those that a label selector selects.
+    #[must_use]
+    pub fn selected_by(self, selector: &'a str) -> Self {
+        Self { selector: Some(selector), ..self }
+    }
+
+    /// The same for what work goes on without where the hub lacks the right to list it.
+    #[must_use]
+    pub fn if_granted(self) -> Self {
+        Self { grant: Grant::Optional, ..self }
+    }
 }
 
 /// Whether work goes on without the right to watch something.

@@ -17,6 +17,7 @@ use kube::{Client, Resource, ResourceExt as _};
 use super::gate::Woken;
 use crate::reconcile::{Engagement, ReconcileError, Watch};
 use crate::store::{Change, Store};
+use crate::watching::Subject;
 
 mod adoption;
 mod replicas;
@@ -170,8 +171,7 @@ where
         let selector = format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_HOMEBASE);
         engagement.watching.objects::<K, Child<V>>(
             &engagement.client,
-            kind,
-            Some(&selector),
+            Subject::of(kind).selected_by(&selector),
             &self.store,
             view,
             on_change,

@@ -20,10 +20,11 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::children::{Children, Foreign, owner_of};
 use super::gate::Gate;
-use super::primary::{Primary, is_as_seen};
+use super::primary::{Primary, note_answer};
 use super::report::{failure_of, is_news, send};
 use crate::reconcile::{Engagement, Enqueue, Outcome, ReconcileError, Reconciler, Tally, Watch};
 use crate::store::{Change, Store};
+use crate::watching::Subject;
 
 /// The reconciler of one cluster.
 pub(super) struct IrisReconciler {
@@ -147,9 +148,7 @@ impl IrisReconciler {
         let uid = iris.uid().unwrap_or_default();
         let written: Iris =
             apply::apply_status(&self.engagement.client, key, &uid, status, &self.engagement.manager).await?;
-        if is_as_seen(&written, iris) {
-            self.objects.note(&written, Primary::of_answer);
-        }
+        note_answer(&self.objects, &written, iris);
         Ok(())
     }
 }
@@ -160,8 +159,7 @@ impl Reconciler for IrisReconciler {
         let (this, objects_gate) = (self.clone(), gate.clone());
         let mut watches = self.engagement.watching.objects::<DeserializeGuard<Iris>, _>(
             &self.engagement.client,
-            "Iris",
-            None,
+            Subject::of("Iris"),
             &self.objects,
             Primary::of,
             move |changes: Vec<Change<Primary<Iris>>>| {

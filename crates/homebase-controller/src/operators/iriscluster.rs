@@ -25,7 +25,7 @@ use kube::api::ListParams;
 use kube::{Api, Resource as _, ResourceExt as _};
 
 use super::children::{Child, Children, PodTemplate};
-use super::primary::{Primary, is_as_seen};
+use super::primary::{Primary, note_answer};
 use super::report::{failure_of, is_news, send};
 use super::sources::{Source, Sources};
 use crate::reconcile::{Engagement, Enqueue, ObjectTally, Outcome, ReconcileError, Reconciler, Tally, Watch};
@@ -189,7 +189,7 @@ impl IrisClusterReconciler {
         for (set, why) in holds {
             plan.hold_update(set, why);
         }
-        let mut observed = self.observe_stateful_sets(cluster);
+        let (mut observed, _) = self.observe_stateful_sets(cluster);
         observed.extend(answered);
         let applied = plan.applied(observed);
         let status = cluster::status(validated, &applied, Timestamp::now());
@@ -275,9 +275,7 @@ impl IrisClusterReconciler {
         let uid = cluster.uid().unwrap_or_default();
         let written: IrisCluster =
             apply::apply_status(&self.engagement.client, key, &uid, status, &self.engagement.manager).await?;
-        if is_as_seen(&written, cluster) {
-            self.objects.note(&written, Primary::of_answer);
-        }
+        note_answer(&self.objects, &written, cluster);
         Ok(Arc::new(written))
     }
 

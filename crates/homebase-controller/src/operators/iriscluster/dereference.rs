@@ -53,10 +53,11 @@ impl IrisClusterReconciler {
         let zones = self.nodes.zones_of(pods.values().filter_map(|pod| pod.node.as_ref()));
         let needs_policy = places_members(&cluster.spec);
         let placement = if needs_policy { self.placer.get() } else { Some(Placement::NotAsked) };
+        let (stateful_sets, terminating) = self.observe_stateful_sets(cluster);
         Some(Dereferenced {
             config_source,
-            stateful_sets: self.observe_stateful_sets(cluster),
-            terminating: self.observe_terminating(cluster),
+            stateful_sets,
+            terminating,
             claims: self.volumes.observe(cluster),
             pods,
             zones: zones?,
@@ -66,20 +67,21 @@ impl IrisClusterReconciler {
         })
     }
 
-    /// The StatefulSets that the cluster owns.
+    /// The StatefulSets that the cluster owns, and the names of those that are on their way out.
     pub(super) fn observe_stateful_sets(
         &self,
         cluster: &IrisCluster,
-    ) -> BTreeMap<String, ObservedStatefulSet> {
+    ) -> (BTreeMap<String, ObservedStatefulSet>, BTreeSet<String>) {
         let (namespace, uid) = place(cluster);
-        let owned = self.stateful_sets.owned_by(&namespace, &uid);
-        owned.into_iter().filter(|(_, set)| !set.deleting).map(|(key, set)| (key.name, set.view)).collect()
-    }
-
-    fn observe_terminating(&self, cluster: &IrisCluster) -> BTreeSet<String> {
-        let (namespace, uid) = place(cluster);
-        let owned = self.stateful_sets.owned_by(&namespace, &uid);
-        owned.into_iter().filter(|(_, set)| set.deleting).map(|(key, _)| key.name).collect()
+        let (mut standing, mut terminating) = (BTreeMap::new(), BTreeSet::new());
+        for (key, set) in self.stateful_sets.owned_by(&namespace, &uid) {
+            if set.deleting {
+                terminating.insert(key.name);
+            } else {
+                standing.insert(key.name, set.view);
+            }
+        }
+        (standing, terminating)
     }
 
     fn observe_pods(&self, cluster: &IrisCluster) -> BTreeMap<String, ObservedPod> {

@@ -20,6 +20,7 @@ use super::super::gate::{Gate, Woken};
 use super::IrisClusterReconciler;
 use crate::reconcile::{Engagement, ReconcileError, Watch};
 use crate::store::{Change, Store};
+use crate::watching::Subject;
 
 #[cfg(test)]
 mod tests;
@@ -228,10 +229,9 @@ fn words(to: &Quantity, error: &WriteError) -> String {
 impl IrisClusterReconciler {
     pub(super) fn watch_claims(self: &Arc<Self>, gate: &Arc<Gate>) -> Vec<Watch> {
         let (this, gate) = (self.clone(), gate.clone());
-        self.engagement.watching.objects_if_granted::<PersistentVolumeClaim, _>(
+        self.engagement.watching.objects::<PersistentVolumeClaim, _>(
             &self.engagement.client,
-            "PersistentVolumeClaim",
-            Some(&selector()),
+            Subject::of("PersistentVolumeClaim").selected_by(&selector()).if_granted(),
             &self.volumes.store,
             Claim::of,
             move |changes: Vec<Change<Claim>>| {

@@ -18,6 +18,7 @@ use super::pods::{KnownPod, matters};
 use super::{IrisClusterReconciler, source_key};
 use crate::reconcile::{Enqueue, Watch};
 use crate::store::Change;
+use crate::watching::Subject;
 
 impl IrisClusterReconciler {
     /// All of them.
@@ -47,8 +48,7 @@ impl IrisClusterReconciler {
         let (this, gate) = (self.clone(), gate.clone());
         self.engagement.watching.objects::<DeserializeGuard<IrisCluster>, _>(
             &self.engagement.client,
-            "IrisCluster",
-            None,
+            Subject::of("IrisCluster"),
             &self.objects,
             Primary::of,
             move |changes: Vec<Change<Primary<IrisCluster>>>| {
@@ -103,8 +103,7 @@ impl IrisClusterReconciler {
         let selector = format!("{}={}", labels::KIND, labels::KIND_IRIS_CLUSTER);
         self.engagement.watching.objects::<Pod, _>(
             &self.engagement.client,
-            "Pod",
-            Some(&selector),
+            Subject::of("Pod").selected_by(&selector),
             &self.pods,
             KnownPod::of,
             move |changes: Vec<Change<KnownPod>>| {
