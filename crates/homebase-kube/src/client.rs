@@ -28,11 +28,13 @@ mod proxy;
 mod server_name;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use credentials::config_of;
 use lanes::Lanes;
 pub use server_name::WrongServerName;
 use server_name::without_expected_name;
+pub use tls::UnusableTls;
 
 /// TCP and TLS together: a cluster on the other side of the world answers within one second. Shorter than the
 /// timeout of a probe, so that a probe can tell a connection that was never made from an answer that never came.
@@ -80,8 +82,8 @@ pub enum BuildClientError {
     #[error("the server's URL is not a URL")]
     ParseServer,
     /// The certificates or the key are not usable.
-    #[error("set up TLS: the certificate authority, the client certificate or its key is not usable")]
-    SetUpTls,
+    #[error("set up TLS")]
+    SetUpTls(#[from] UnusableTls),
     /// The TLS server name is not a name.
     #[error("tls-server-name is not a host name or address")]
     ParseServerName,
@@ -150,7 +152,7 @@ type Tcp = HttpConnector<CheckedResolver>;
 
 /// TLS, and nothing else, over a connection.
 fn over_tls<T>(config: &Config, inner: T) -> Result<HttpsConnector<T>, BuildClientError> {
-    let tls = config.rustls_client_config().map_err(|_| BuildClientError::SetUpTls)?;
+    let tls = tls::client_config(config)?;
     let mut builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_only();
     if let Some(name) = &config.tls_server_name {
         let name = name.clone().try_into().map_err(|_| BuildClientError::ParseServerName)?;

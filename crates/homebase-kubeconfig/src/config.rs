@@ -129,12 +129,12 @@ fn fingerprint(
         }
     }
     content.add(credentials.as_str().as_bytes());
-    match credentials {
-        Credentials::Token(token) => content.add(token.expose().as_bytes()),
-        Credentials::ClientCertificate { certificate_pem, key_pem } => {
-            content.add(certificate_pem);
-            content.add(key_pem.expose());
-        }
+    if let Some(token) = credentials.token() {
+        content.add(token.expose().as_bytes());
+    }
+    if let Some(certificate) = credentials.certificate() {
+        content.add(&certificate.certificate_pem);
+        content.add(certificate.key_pem.expose());
     }
     for text in texts {
         content.add_optional(text);

@@ -1,5 +1,5 @@
-//! How the hub proves to the apiserver who it is: a bearer token or a client certificate, exactly one of
-//! the two. It must not accept anything that has to be fetched from elsewhere.
+//! How the hub authenticates to the apiserver: with a bearer token, a client certificate, or both. It must not accept
+//! anything that has to be fetched from elsewhere.
 
 use zeroize::Zeroizing;
 
@@ -12,38 +12,53 @@ use crate::server::Server;
 use crate::shape::Fields;
 use crate::validity::Validity;
 
-/// The credentials of a work cluster's service account or user.
-pub enum Credentials {
-    /// A bearer token: visible ASCII without blanks, so that it fits a header as it is.
-    Token(SecretString),
-    /// A certificate and the private key to it, both PEM. Whether the two match is seen when they are used.
-    ClientCertificate {
-        /// The certificate, perhaps with its chain.
-        certificate_pem: Vec<u8>,
-        /// The one private key, not encrypted.
-        key_pem: SecretBytes,
-    },
+/// The credentials of a work cluster's service account or user: a token, a client certificate, or both, as kubectl sends
+/// both (AKS writes such kubeconfigs).
+pub struct Credentials {
+    token: Option<SecretString>,
+    certificate: Option<ClientCertificate>,
+}
+
+/// A certificate and the private key to it, both PEM. Whether the two match is checked when they are used.
+pub struct ClientCertificate {
+    /// The certificate, perhaps with its chain.
+    pub certificate_pem: Vec<u8>,
+    /// The one private key, not encrypted.
+    pub key_pem: SecretBytes,
 }
 
 impl Credentials {
+    /// The bearer token: visible ASCII without blanks, so that it fits a header as it is.
+    pub fn token(&self) -> Option<&SecretString> {
+        self.token.as_ref()
+    }
+
+    /// The client certificate.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.as_ref()
+    }
+
     /// A word for a log line or a status.
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Token(_) => "Token",
-            Self::ClientCertificate { .. } => "ClientCertificate",
+        match (&self.token, &self.certificate) {
+            (_, None) => "Token",
+            (None, Some(_)) => "ClientCertificate",
+            (Some(_), Some(_)) => "TokenAndClientCertificate",
         }
     }
 
+    /// An apiserver authenticates by the certificate first, so its dates count where there is one.
     pub(crate) fn validity(&self) -> Validity {
-        match self {
-            Self::Token(token) => Validity::of_token(token.expose()),
-            Self::ClientCertificate { certificate_pem, .. } => Validity::of_certificates(certificate_pem),
+        match (&self.certificate, &self.token) {
+            (Some(certificate), _) => Validity::of_certificates(&certificate.certificate_pem),
+            (None, Some(token)) => Validity::of_token(token.expose()),
+            (None, None) => Validity::default(),
         }
     }
 
-    /// Whether the credentials can be shown to `server` at all.
+    /// Whether the credentials can be sent to `server` at all.
     pub(crate) fn check_transport(&self, server: &Server) -> Result<(), RejectionKind> {
-        if server.is_plaintext() && matches!(self, Self::ClientCertificate { .. }) {
+        if server.is_plaintext() && self.certificate.is_some() {
             return Err(RejectionKind::Conflict { fix: "a client certificate needs a server with https://" });
         }
         Ok(())
@@ -65,27 +80,19 @@ pub(crate) fn read_credentials(
     let token = read_token(sources.token, faults);
     let certificate = pem::read_certificates(sources.certificate.0, sources.certificate.1, faults);
     let key = pem::read_private_key(sources.key.0, sources.key.1, faults);
-    let ((fields, field), kind) = match (token?, certificate?, key?) {
-        (None, None, None) => return Ok(None),
-        (Some(token), None, None) => return Ok(Some(Credentials::Token(token))),
-        (None, Some(certificate), Some(key)) => {
-            return Ok(Some(Credentials::ClientCertificate {
-                certificate_pem: certificate.pem,
-                key_pem: SecretBytes::new(key),
-            }));
+    let (token, certificate, key) = (token?, certificate?, key?);
+    let ((fields, field), fix) = match (certificate, key) {
+        (None, None) if token.is_none() => return Ok(None),
+        (None, None) => return Ok(Some(Credentials { token, certificate: None })),
+        (Some(certificate), Some(key)) => {
+            let certificate =
+                ClientCertificate { certificate_pem: certificate.pem, key_pem: SecretBytes::new(key) };
+            return Ok(Some(Credentials { token, certificate: Some(certificate) }));
         }
-        (Some(_), _, _) => {
-            let fix = "a user has a token or a client certificate; remove the one that the hub is not to use";
-            (sources.token, RejectionKind::Conflict { fix })
-        }
-        (None, Some(_), None) => {
-            (sources.key, RejectionKind::Missing { fix: "add the key of the client certificate" })
-        }
-        (None, None, Some(_)) => {
-            (sources.certificate, RejectionKind::Missing { fix: "add the certificate of the client key" })
-        }
+        (Some(_), None) => (sources.key, "add the key of the client certificate"),
+        (None, Some(_)) => (sources.certificate, "add the certificate of the client key"),
     };
-    Err(faults.add(fields.path(field), kind))
+    Err(faults.add(fields.path(field), RejectionKind::Missing { fix }))
 }
 
 fn read_token(

@@ -76,17 +76,8 @@ pub(crate) fn read<'a>(
     let contexts = read_list(&fields, "contexts", &shape::CONTEXT_ENTRY, faults, |entry, faults| {
         read_content(entry, "context", &shape::CONTEXT, faults, read_context)
     });
-    let current_context = read_current_context(&fields, faults);
+    let current_context = fields.text("current-context", MAX_NAME_BYTES, faults);
     Ok(Entries { clusters, users, contexts, current_context })
-}
-
-/// kubectl writes an empty text when no context has been chosen.
-fn read_current_context<'a>(fields: &Fields<'a>, faults: &mut Faults) -> Result<Option<&'a str>, Refused> {
-    const FIELD: &str = "current-context";
-    match fields.get(FIELD) {
-        Some(Node::Text(name)) if name.is_empty() => Ok(None),
-        _ => fields.text(FIELD, MAX_NAME_BYTES, faults),
-    }
 }
 
 fn check_constant(

@@ -26,7 +26,7 @@ mod validity;
 
 pub use argo::sanitize_argo;
 pub use config::SanitizedKubeconfig;
-pub use credentials::Credentials;
+pub use credentials::{ClientCertificate, Credentials};
 pub use policy::{MAX_KUBECONFIG_BYTES, Policy};
 pub use rejection::{Path, Reason, Rejection, RejectionKind};
 pub use secret::{SecretBytes, SecretString};
@@ -39,9 +39,9 @@ use faults::{Faults, Refused};
 /// Reads the bytes of a registration's kubeconfig (YAML or JSON) and keeps what `policy` allows.
 ///
 /// Accepted, each with a size limit: `server` (https), `certificate-authority-data`, `tls-server-name`,
-/// `token`, `client-certificate-data` with `client-key-data`, `namespace`, and the `current-context` that
+/// `token` and/or `client-certificate-data` with `client-key-data`, `namespace`, and the `current-context` that
 /// ties them together. `extensions`, `preferences` and `disable-compression` are known to be harmless and
-/// are ignored. Everything else is refused by name: commands (`exec`, `auth-provider`), file paths,
+/// are ignored. An empty value counts as absent, as for kubectl. Everything else is refused by name: commands (`exec`, `auth-provider`), file paths,
 /// passwords, impersonation, and each field that is not known; plain or unverified transport and proxies too, unless
 /// the policy allows them.
 ///

@@ -19,9 +19,10 @@ pub(crate) struct Shape {
 
 const FLATTEN: &str = "the hub reads no files; `kubectl config view --raw --minify --flatten` puts the content \
                        into the kubeconfig";
-const EXEC: &str = "the hub runs no programs; use a service account token or a client certificate";
-const AUTH_PROVIDER: &str =
-    "the hub loads no credential plugins; use a service account token or a client certificate";
+const EXEC: &str = "the hub runs no programs; use a service account token or a client certificate, or let \
+                    `homebase register` create a service account with a token";
+const AUTH_PROVIDER: &str = "the hub loads no credential plugins; use a service account token or a client certificate, or let \
+     `homebase register` create a service account with a token";
 const PASSWORD: &str = "the hub sends no passwords; use a service account token or a client certificate";
 const IMPERSONATION: &str =
     "the hub acts as nobody else; give the service account the permissions that it needs";
@@ -100,6 +101,18 @@ pub(crate) const ARGO_CONFIG: Shape = Shape {
 pub(crate) const ARGO_TLS: Shape =
     Shape { known: &["insecure", "serverName", "caData", "certData", "keyData"], refused: &[] };
 
+/// Whether a value is one that kubectl treats like a field that is not there: `null`, and the empty text that Go's client
+/// takes for a field's zero value, as in `username: ""`. An empty list counts too (`as-groups: []`). An empty mapping does
+/// not: `exec: {}` asks for a program.
+fn is_absent(value: &Node) -> bool {
+    match value {
+        Node::Null => true,
+        Node::Text(text) => text.is_empty(),
+        Node::List(nodes) => nodes.is_empty(),
+        _ => false,
+    }
+}
+
 /// A mapping whose fields have been held against its shape.
 pub(crate) struct Fields<'a> {
     path: Path,
@@ -121,7 +134,7 @@ impl Shape {
             let name = if let Node::Text(name) = key { Some(name.as_str()) } else { None };
             let refusal = self.refused.iter().find(|refusal| Some(refusal.field) == name);
             match refusal {
-                Some(_) if matches!(value, Node::Null) => {}
+                Some(_) if is_absent(value) => {}
                 Some(refusal) => {
                     faults.add(path.field(refusal.field), RejectionKind::Forbidden { fix: refusal.fix });
                 }
@@ -148,16 +161,15 @@ impl<'a> Fields<'a> {
         self.path.field(field)
     }
 
-    /// The value of a field; one that is `null` is not there.
+    /// The value of a field; `null` and an empty value count as absent.
     pub(crate) fn get(&self, field: &'static str) -> Option<&'a Node> {
-        self.entries.iter().find_map(|(key, value)| match (key, value) {
-            (_, Node::Null) => None,
-            (Node::Text(name), value) if name.as_str() == field => Some(value),
+        self.entries.iter().find_map(|(key, value)| match key {
+            Node::Text(name) if name.as_str() == field && !is_absent(value) => Some(value),
             _ => None,
         })
     }
 
-    /// The text of a field. One that is empty is reported: nobody writes it on purpose.
+    /// The text of a field.
     pub(crate) fn text(
         &self,
         field: &'static str,
@@ -166,9 +178,6 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<&'a str>, Refused> {
         let Some(node) = self.get(field) else { return Ok(None) };
         let kind = match node {
-            Node::Text(text) if text.is_empty() => {
-                RejectionKind::Missing { fix: "give the field a value, or remove it" }
-            }
             Node::Text(text) if text.len() > limit => RejectionKind::TooLong { limit },
             Node::Text(text) => return Ok(Some(text)),
             _ => RejectionKind::WrongType {

@@ -9,9 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use homebase_kubeconfig::{
-    Credentials, Policy, Reason, Rejection, SanitizedKubeconfig, Trust, sanitize, sanitize_argo,
-};
+use homebase_kubeconfig::{Policy, Reason, Rejection, SanitizedKubeconfig, Trust, sanitize, sanitize_argo};
 
 /// Everything in a case that is not a word of the kubeconfig format contains one of these: plain, in
 /// base64, or as the beginning of PEM and DER in base64.
@@ -66,18 +64,15 @@ fn describe(kubeconfig: &SanitizedKubeconfig) -> String {
         Trust::Authorities(authorities) => format!("Authorities ({})", authorities.len()),
         other => other.as_str().to_owned(),
     };
-    let credentials = match kubeconfig.credentials() {
-        Credentials::Token(token) => format!("Token ({} bytes)", token.expose().len()),
-        Credentials::ClientCertificate { certificate_pem, key_pem } => {
-            assert!(certificate_pem.starts_with(b"-----BEGIN CERTIFICATE"));
-            assert!(key_pem.expose().starts_with(b"-----BEGIN "));
-            format!(
-                "ClientCertificate ({} bytes, key {} bytes)",
-                certificate_pem.len(),
-                key_pem.expose().len()
-            )
-        }
-    };
+    let token = kubeconfig.credentials().token().map(|token| format!("{} bytes", token.expose().len()));
+    let certificate = kubeconfig.credentials().certificate().map(|found| {
+        assert!(found.certificate_pem.starts_with(b"-----BEGIN CERTIFICATE"));
+        assert!(found.key_pem.expose().starts_with(b"-----BEGIN "));
+        let (certificate, key) = (found.certificate_pem.len(), found.key_pem.expose().len());
+        format!("{certificate} bytes, key {key} bytes")
+    });
+    let parts: Vec<String> = token.into_iter().chain(certificate).collect();
+    let credentials = format!("{} ({})", kubeconfig.credentials().as_str(), parts.join("; "));
     let validity = kubeconfig.credentials_validity();
     assert_eq!(validity.not_after(), kubeconfig.credentials_expire());
     let [start, end] = [validity.not_before(), validity.not_after()]

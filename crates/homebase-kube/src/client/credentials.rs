@@ -25,14 +25,11 @@ pub fn config_of(kubeconfig: &SanitizedKubeconfig) -> Result<Config, BuildClient
 }
 
 fn auth_info(credentials: &Credentials) -> AuthInfo {
-    match credentials {
-        Credentials::Token(token) => {
-            AuthInfo { token: Some(SecretString::from(token.expose().to_owned())), ..AuthInfo::default() }
-        }
-        Credentials::ClientCertificate { certificate_pem, key_pem } => AuthInfo {
-            client_certificate_data: Some(STANDARD.encode(certificate_pem)),
-            client_key_data: Some(SecretString::from(STANDARD.encode(key_pem.expose()))),
-            ..AuthInfo::default()
-        },
+    let certificate = credentials.certificate();
+    AuthInfo {
+        token: credentials.token().map(|token| SecretString::from(token.expose().to_owned())),
+        client_certificate_data: certificate.map(|found| STANDARD.encode(&found.certificate_pem)),
+        client_key_data: certificate.map(|found| SecretString::from(STANDARD.encode(found.key_pem.expose()))),
+        ..AuthInfo::default()
     }
 }

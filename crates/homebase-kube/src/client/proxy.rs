@@ -5,7 +5,6 @@ use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use kube::Config;
-use kube::client::ConfigExt as _;
 use kube::config::AuthInfo;
 use tower::util::MapErr;
 use tower::{BoxError, Service, ServiceExt as _};
@@ -27,7 +26,7 @@ pub(super) type Through = MapErr<ToProxy, fn(Failure) -> ReachThroughProxy>;
 pub(super) fn tunnel(proxy: &Uri, config: &Config, tcp: Tcp) -> Result<Through, BuildClientError> {
     let mut anonymous = config.clone();
     anonymous.auth_info = AuthInfo::default();
-    let tls = anonymous.rustls_client_config().map_err(|_| BuildClientError::SetUpTls)?;
+    let tls = super::tls::client_config(&anonymous)?;
     let to_proxy = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
     let tunnel = Tunnel::new(proxy.clone(), to_proxy.wrap_connector(tcp));
     let failure: fn(Failure) -> ReachThroughProxy = |error| ReachThroughProxy(error.into());

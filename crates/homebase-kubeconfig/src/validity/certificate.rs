@@ -16,7 +16,8 @@ impl Validity {
         first.and_then(Result::ok).map(|der| Self::of_certificate(&der)).unwrap_or_default()
     }
 
-    pub(super) fn of_certificate(der: &[u8]) -> Self {
+    /// The dates of one certificate in DER; none where they cannot be read.
+    pub fn of_certificate(der: &[u8]) -> Self {
         let Ok((not_before, not_after)) = read_dates(der) else { return Self::default() };
         Self { not_before: timestamp(not_before), not_after: timestamp(not_after) }
     }

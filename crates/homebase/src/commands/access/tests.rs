@@ -3,7 +3,6 @@
 use homebase_api::annotations;
 use homebase_core::Namespaces;
 use homebase_kube::permissions::{NEEDS, Scope};
-use homebase_kubeconfig::Credentials;
 use kube::Config;
 
 use super::{Account, Endpoint, PLACEHOLDER, checked, pem, secret};
@@ -25,7 +24,7 @@ fn the_hub_takes_what_is_written() {
     assert!(text.contains(&format!("token: {}\n", token())), "the token is not on the line of its field");
     let kubeconfig = checked(text.as_bytes(), false).unwrap();
     assert_eq!(kubeconfig.server().url(), "https://api.example.com:6443");
-    let Credentials::Token(read) = kubeconfig.credentials() else { panic!("no token") };
+    let read = kubeconfig.credentials().token().expect("no token");
     assert!(read.expose() == token(), "another token came out than went in");
     assert!(endpoint(None).kubeconfig(&"boston".parse().unwrap(), PLACEHOLDER).is_ok());
 }
