@@ -1,4 +1,4 @@
-//! The vocabulary of the fleet: identifiers, fingerprints, backoff, error chains.
+//! The vocabulary of the fleet: identifiers, fingerprints, backoff, error chains, text for people.
 //!
 //! Nothing here does I/O, reads a clock or the environment, or draws a random number: time and jitter
 //! are arguments.
@@ -9,6 +9,7 @@ pub mod fingerprint;
 pub mod name;
 pub mod namespaces;
 pub mod retry;
+pub mod text;
 
 pub use backoff::Backoff;
 pub use chain::Chain;
