@@ -66,7 +66,7 @@ fn found(cluster: &IrisCluster) -> Dereferenced {
             ("CSP-merge.ini", "[SYSTEM]\nSM_Timeout=60\n"),
         ];
         let texts = texts.map(|(key, text)| (key.to_owned(), text.to_owned()));
-        found.config_source = ConfigSource::Found(BTreeMap::from(texts));
+        found.config_source = ConfigSource::Found(BTreeMap::from(texts).into());
     }
     loop {
         let plan = plan(&validate(cluster, &found).expect("the spec is valid"));

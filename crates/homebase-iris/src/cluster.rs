@@ -4,6 +4,7 @@
 mod adoption;
 pub mod attest;
 pub mod claims;
+mod config_source;
 pub mod cpf;
 pub mod csp;
 mod events;
@@ -24,14 +25,15 @@ pub use self::adoption::{
     ADOPTED_TEMPLATE, AdoptedPods, LEFT_OVER, adopted_event, keeps_pods, leftovers, without_marks,
 };
 pub use self::claims::ClaimPhase;
+pub use self::config_source::{CONFIG_SOURCE_KEYS, ConfigSource, ConfigTexts};
 pub use self::events::{
     PruneStep, events, growth_event, held_event, prune_event, recreation_event, refused_events,
     restart_event, unstuck_event,
 };
 pub use self::fixed::FixedField;
 pub use self::observed::{
-    ChildKind, Claims, ConfigSource, Dereferenced, GrowthRefusal, NoPlacement, NodeZones, ObservedChild,
-    ObservedClaim, ObservedPod, ObservedStatefulSet, Placement, PodState, Unread,
+    ChildKind, Claims, Dereferenced, GrowthRefusal, NoPlacement, NodeZones, ObservedChild, ObservedClaim,
+    ObservedPod, ObservedStatefulSet, Placement, PodState, Unread,
 };
 pub use self::plan::mirror_label::{MirrorLabel, mirror_labels};
 pub use self::plan::recreation::{Hold as RecreationHold, Recreation};
@@ -41,5 +43,5 @@ pub use self::plan::stuck::{Replacement, StuckSet, StuckStep, never_started, rep
 pub use self::plan::{Applied, Plan, Prepared, Stage, Waiting, WaitingReason, plan};
 pub use self::preview::{Preview, PreviewObject, PreviewStep, preview};
 pub use self::status::{failed_status, first_status, refused_status, status, unreadable};
-pub use self::validate::{CONFIG_SOURCE_KEYS, validate};
+pub use self::validate::validate;
 pub use self::validated::{ValidatedCluster, places_members};

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::FuturesUnordered;
 use homebase_core::ObjectKey;
-use homebase_iris::cluster::CONFIG_SOURCE_KEYS;
+use homebase_iris::cluster::ConfigTexts;
 use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -30,7 +30,7 @@ pub(super) enum Source {
     /// It does not exist.
     Missing,
     /// It holds this.
-    Found(BTreeMap<String, String>),
+    Found(ConfigTexts),
 }
 
 #[derive(Default)]
@@ -147,11 +147,11 @@ impl<W: Fn(&ObjectKey) + Send> Listener<ConfigMap> for Feed<W> {
                 None
             }
             Event::InitApply(object) => {
-                self.seen = Some(found(&object));
+                self.seen = Some(Source::Found(ConfigTexts::from(&object)));
                 None
             }
             Event::InitDone => Some(self.seen.take().unwrap_or(Source::Missing)),
-            Event::Apply(object) => Some(found(&object)),
+            Event::Apply(object) => Some(Source::Found(ConfigTexts::from(&object))),
             Event::Delete(_) => Some(Source::Missing),
         };
         if let Some(next) = next
@@ -164,13 +164,4 @@ impl<W: Fn(&ObjectKey) + Send> Listener<ConfigMap> for Feed<W> {
     fn failure(&mut self, category: homebase_kube::Category, message: &str) {
         tracing::warn!(configmap = %self.key, category = category.as_str(), error = message, "config source not watched");
     }
-}
-
-/// Of a key that means nothing only the name is kept: it is warned of, and its value may be large.
-fn found(object: &ConfigMap) -> Source {
-    let kept = |key: &str, value: &str| {
-        if CONFIG_SOURCE_KEYS.contains(&key) { value.to_owned() } else { String::new() }
-    };
-    let data = object.data.iter().flatten();
-    Source::Found(data.map(|(key, value)| (key.clone(), kept(key, value))).collect())
 }

@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::adoption::ADOPTED_TEMPLATE;
 pub use super::claims::{Claims, GrowthRefusal, ObservedClaim};
+use super::config_source::ConfigSource;
 use super::fixed::FixedFields;
 use super::primary::Finding;
 use crate::hash::PLAN_HASH;
@@ -44,18 +45,6 @@ impl Dereferenced {
         let ordinal = move |pod: &str| pod.strip_prefix(&prefix)?.parse::<u16>().ok().map(i32::from);
         self.pods.iter().filter_map(move |(pod, found)| Some((ordinal(pod)?, found)))
     }
-}
-
-/// The ConfigMap that `spec.configSource` names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ConfigSource {
-    /// The spec names none.
-    #[default]
-    NotReferenced,
-    /// The spec names one that is not there.
-    Missing,
-    /// Its `data`.
-    Found(BTreeMap<String, String>),
 }
 
 /// The part of a StatefulSet that a plan and a status depend on; small, because it is kept for every cluster.

@@ -17,11 +17,12 @@ use homebase_api::iriscluster::{
     Compute, Data, LocalReference, MirrorRole, NodeSpec, PlainNode, UpdateStrategyType,
 };
 
+use super::config_source::ConfigSource;
 use super::cpf::Dialect;
 use super::csp;
 use super::mirror::{DEFAULT_MIRROR_MAP, MirrorMap};
 use super::names::{CSP_CONF, CSP_INI, Connection};
-use super::observed::{ConfigSource, Dereferenced};
+use super::observed::Dereferenced;
 use super::plan::build::webgateway::backends;
 use super::validated::{self, ValidatedCluster};
 use crate::report::{Invalid, InvalidKind, Report};
@@ -36,10 +37,6 @@ const MAX_GATEWAY_BYTES: usize = 400_000;
 
 /// Most keys without effect that a warning names: a ConfigMap can hold thousands, a message is read by people.
 const MAX_NAMED_KEYS: usize = 5;
-
-/// Keys of `spec.configSource` whose value means something.
-pub const CONFIG_SOURCE_KEYS: [&str; 6] =
-    ["common.cpf", "data.cpf", "compute.cpf", "CSP-merge.ini", CSP_INI, CSP_CONF];
 
 /// Checks a cluster and fills in every default. The error holds all faults, not only the first.
 pub fn validate(cluster: &IrisCluster, found: &Dereferenced) -> Result<ValidatedCluster, Vec<Invalid>> {
@@ -269,7 +266,14 @@ fn validate_config_source(
     report: &mut Report,
 ) {
     let (Some(_), ConfigSource::Found(data)) = (reference, &found.config_source) else { return };
-    let mut others = data.keys().filter(|key| !CONFIG_SOURCE_KEYS.contains(&key.as_str()));
+    for key in data.not_text() {
+        report.refuse(
+            InvalidKind::Invalid,
+            "spec.configSource",
+            format!("the key {key} of its ConfigMap is not UTF-8 text: save the file as UTF-8 and update the ConfigMap"),
+        );
+    }
+    let mut others = data.without_effect();
     for key in others.by_ref().take(MAX_NAMED_KEYS) {
         report.warn("spec.configSource", format_args!("the key {key} of its ConfigMap has no effect"));
     }
@@ -278,14 +282,14 @@ fn validate_config_source(
         more => report.warn("spec.configSource", format_args!("nor have {more} more of its keys")),
     }
     for key in [CSP_INI, "CSP-merge.ini"] {
-        if data.get(key).is_some_and(|text| csp::has_stray_lines(text)) {
+        if data.text(key).is_some_and(csp::has_stray_lines) {
             report.warn(
                 "spec.configSource",
                 format_args!("lines of {key} before its first section have no effect"),
             );
         }
     }
-    if gateway_with_tls && data.contains_key(CSP_CONF) {
+    if gateway_with_tls && data.text(CSP_CONF).is_some() {
         let message =
             format!("its {CSP_CONF} replaces ours, so it has to serve spec.tls.webgateway by itself");
         report.warn("spec.configSource", message);
@@ -296,7 +300,7 @@ fn validate_config_source(
         (&["common.cpf", "compute.cpf"], MAX_CONFIG_SOURCE_BYTES),
         (&gateway, MAX_GATEWAY_BYTES),
     ] {
-        let bytes: usize = keys.iter().filter_map(|key| data.get(*key)).map(String::len).sum();
+        let bytes: usize = keys.iter().filter_map(|key| data.text(key)).map(str::len).sum();
         if bytes > limit {
             let keys = keys.join(" and ");
             report.refuse(

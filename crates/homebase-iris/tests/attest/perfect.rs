@@ -7,7 +7,7 @@ use homebase_iris::cluster::attest::{
     ExpectedGroup, ExpectedTopology, Observation, Places, Reading, SeenLease, SeenNode, SeenPod,
     expected_topology,
 };
-use homebase_iris::cluster::{ConfigSource, Dereferenced, ObservedStatefulSet, validate};
+use homebase_iris::cluster::{ConfigSource, ConfigTexts, Dereferenced, ObservedStatefulSet, validate};
 use jiff::{SignedDuration, Timestamp};
 
 /// 2026-11-20T10:00:00Z, the time of every attestation.
@@ -28,7 +28,7 @@ pub(crate) fn lease(age: i64) -> SeenLease {
 pub(crate) fn topology(cluster: &IrisCluster) -> ExpectedTopology {
     let config_source = match cluster.spec.config_source {
         None => ConfigSource::NotReferenced,
-        Some(_) => ConfigSource::Found(BTreeMap::new()),
+        Some(_) => ConfigSource::Found(ConfigTexts::default()),
     };
     let found = Dereferenced { config_source, ..Dereferenced::default() };
     let first = expected_topology(&validate(cluster, &found).unwrap());

@@ -137,7 +137,7 @@ impl Found {
                 None => ConfigSource::NotReferenced,
                 Some(ConfigSourceFound::Word(word)) if word == "missing" => ConfigSource::Missing,
                 Some(ConfigSourceFound::Word(word)) => panic!("configSource: {word}"),
-                Some(ConfigSourceFound::Data(data)) => ConfigSource::Found(data.clone()),
+                Some(ConfigSourceFound::Data(data)) => ConfigSource::Found(data.clone().into()),
             },
             stateful_sets: self
                 .stateful_sets

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use homebase_api::{Iris, IrisCluster, labels};
-use homebase_iris::cluster::{self, ConfigSource};
+use homebase_iris::cluster::{self, ConfigSource, ConfigTexts};
 use homebase_iris::{Invalid, PlannedEvent, iris};
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn run_cluster(input: &IrisCluster, file: &Found) -> Value {
     }
     let mut complete = found.clone();
     if complete.config_source == ConfigSource::Missing {
-        complete.config_source = ConfigSource::Found(BTreeMap::new());
+        complete.config_source = ConfigSource::Found(ConfigTexts::default());
     }
     let (_, ideal) = bring_up(input, &complete);
     let current = ideal

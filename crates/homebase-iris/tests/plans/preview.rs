@@ -22,7 +22,7 @@ fn accepted() -> Vec<(String, IrisCluster, Dereferenced)> {
         let config_source = match cluster.spec.config_source {
             None => ConfigSource::NotReferenced,
             Some(_) => {
-                ConfigSource::Found(BTreeMap::from([("data.cpf".to_owned(), "[config]\n".to_owned())]))
+                ConfigSource::Found(BTreeMap::from([("data.cpf".to_owned(), "[config]\n".to_owned())]).into())
             }
         };
         let found = Dereferenced { config_source, ..Dereferenced::default() };

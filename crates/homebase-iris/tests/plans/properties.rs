@@ -7,8 +7,8 @@ use homebase_api::{IrisCluster, IrisClusterSpec, labels};
 use homebase_iris::cluster::fixed::FixedFields;
 use homebase_iris::cluster::primary::{Answer, Asked, Finding};
 use homebase_iris::cluster::{
-    ChildKind, Claims, ConfigSource, Dereferenced, NoPlacement, NodeZones, ObservedChild, ObservedPod,
-    ObservedStatefulSet, Placement, Plan, Prepared, Unread, events, plan, status, validate,
+    ChildKind, Claims, ConfigSource, ConfigTexts, Dereferenced, NoPlacement, NodeZones, ObservedChild,
+    ObservedPod, ObservedStatefulSet, Placement, Plan, Prepared, Unread, events, plan, status, validate,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -159,7 +159,8 @@ fn scene() -> impl Strategy<Value = (IrisCluster, Dereferenced)> {
         let mut found = Dereferenced::default();
         if cluster.spec.config_source.is_some() {
             let data = BTreeMap::from([("common.cpf".to_owned(), "[config]".to_owned())]);
-            found.config_source = if missing { ConfigSource::Missing } else { ConfigSource::Found(data) };
+            found.config_source =
+                if missing { ConfigSource::Missing } else { ConfigSource::Found(data.into()) };
         }
         let beside = ["demo-webgateway", "demo-sam", "demo-iam", "demo-arbiter", "demo-compute"];
         let names = data_sets(&cluster).into_iter().chain(beside.map(ToOwned::to_owned));
@@ -346,7 +347,7 @@ proptest! {
     #[test]
     fn from_anywhere_it_comes_up_and_then_is_silent((mut cluster, mut found) in scene()) {
         if found.config_source == ConfigSource::Missing {
-            found.config_source = ConfigSource::Found(BTreeMap::new());
+            found.config_source = ConfigSource::Found(ConfigTexts::default());
         }
         for round in 0..ROUNDS {
             let validated = validate(&cluster, &found).unwrap();

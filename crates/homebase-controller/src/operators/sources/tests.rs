@@ -1,6 +1,5 @@
 //! How often the sources of a cluster that is lost are asked for.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,10 +13,7 @@ use kube::{Client, Config};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use homebase_iris::cluster::CONFIG_SOURCE_KEYS;
-use k8s_openapi::api::core::v1::ConfigMap;
-
-use super::{Source, Sources, found};
+use super::Sources;
 
 /// Counts requests.
 #[derive(Default)]
@@ -69,16 +65,4 @@ async fn sources_of_a_lost_cluster_are_asked_for_when_it_answers_again_and_not_b
     cluster.send_replace(true);
     asked.until(4).await;
     running.abort();
-}
-
-#[test]
-fn every_key_that_means_something_is_kept_and_of_others_the_name() {
-    let entry = |key: &str| (key.to_owned(), "text".to_owned());
-    let data = CONFIG_SOURCE_KEYS.into_iter().chain(["notes.txt"]).map(entry).collect();
-    let object = ConfigMap { data: Some(data), ..ConfigMap::default() };
-
-    let Source::Found(mut kept) = found(&object) else { unreachable!("it was found") };
-
-    assert_eq!(kept.remove("notes.txt").as_deref(), Some(""));
-    assert!(kept.into_iter().eq(CONFIG_SOURCE_KEYS.into_iter().map(entry).collect::<BTreeMap<_, _>>()));
 }

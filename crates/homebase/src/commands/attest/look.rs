@@ -10,7 +10,9 @@ use homebase_api::{IrisCluster, labels};
 use homebase_iris::cluster::attest::{
     Observation, Reading, SeenLease, SeenNode, SeenPod, key_by_name, leases_by_node,
 };
-use homebase_iris::cluster::{Claims, ConfigSource, Dereferenced, ObservedClaim, ObservedStatefulSet};
+use homebase_iris::cluster::{
+    Claims, ConfigSource, ConfigTexts, Dereferenced, ObservedClaim, ObservedStatefulSet,
+};
 use homebase_kube::{Category, categorize};
 use http::{Request, header};
 use jiff::Timestamp;
@@ -84,7 +86,7 @@ async fn look_unbounded(client: &Client, namespace: &str, name: &str) -> anyhow:
         Ok(source) => dereferenced.config_source = source,
         Err(why) => {
             // Where pods belong does not depend on it; what is in the StatefulSets does.
-            dereferenced.config_source = ConfigSource::Found(BTreeMap::new());
+            dereferenced.config_source = ConfigSource::Found(ConfigTexts::default());
             stateful_sets = Reading::Unknown(why);
         }
     }
@@ -151,7 +153,7 @@ pub(in crate::commands) async fn fetch_source(
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
     match api.get_opt(&reference.name).await {
         Ok(None) => Ok(ConfigSource::Missing),
-        Ok(Some(found)) => Ok(ConfigSource::Found(found.data.unwrap_or_default())),
+        Ok(Some(found)) => Ok(ConfigSource::Found(ConfigTexts::from(&found))),
         Err(error) => Err(format!("ConfigMap {} cannot be read: {}", reference.name, words(&error))),
     }
 }

@@ -1,12 +1,11 @@
 //! The verdict about one manifest: that of the CRD and that of the hub, each fault once. It reads no file.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context as _;
 use homebase_api::{Iris, IrisCluster, remote_crds};
-use homebase_iris::cluster::{ConfigSource, Dereferenced};
+use homebase_iris::cluster::{ConfigSource, ConfigTexts, Dereferenced};
 use homebase_iris::{Invalid, cluster, iris};
 use homebase_schema::{Fault, FaultKind, Schema};
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -203,16 +202,16 @@ pub(in crate::commands) fn dereferenced(resource: &IrisCluster, all: &Manifests)
         None => ConfigSource::NotReferenced,
         Some(reference) => {
             let namespace = resource.metadata.namespace.as_deref().unwrap_or_default();
-            ConfigSource::Found(config_map(all, namespace, &reference.name).unwrap_or_default())
+            ConfigSource::Found(config_texts(all, namespace, &reference.name).unwrap_or_default())
         }
     };
     Dereferenced { config_source, ..Dereferenced::default() }
 }
 
-fn config_map(all: &Manifests, namespace: &str, name: &str) -> Option<BTreeMap<String, String>> {
-    let found = find(all, "ConfigMap", namespace, name)?;
-    let entries = found.value.get("data").and_then(Value::as_object).into_iter().flatten();
-    Some(entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())
+/// None also for a manifest that is no ConfigMap: the apiserver would refuse it, and says so of it by itself.
+fn config_texts(all: &Manifests, namespace: &str, name: &str) -> Option<ConfigTexts> {
+    let found: ConfigMap = typed(find(all, "ConfigMap", namespace, name)?).ok()?;
+    Some(ConfigTexts::from(&found))
 }
 
 /// An object of the core group among the manifests.

@@ -118,3 +118,18 @@ fn a_config_map_of_the_same_manifests_is_looked_at() {
     assert_eq!(lines(&found.resources[0]), ["WARNING hub Warning spec.configSource -"]);
     assert!(report(&cluster).resources[0].findings.is_empty());
 }
+
+#[test]
+fn text_of_a_config_map_that_is_not_utf_8_is_refused_and_not_passed_over() {
+    let cluster = resource("IrisCluster", "{configSource: {name: c}, topology: {data: {image: iris}}}");
+    let map = |binary: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\nbinaryData: {{data.cpf: {binary}}}\n"
+        )
+    };
+    // `PasswordHash=` and a byte of Latin-1.
+    let latin = report(&format!("{cluster}{}", map("UGFzc3dvcmRIYXNoPeQ=")));
+    assert_eq!(lines(&latin.resources[0]), ["INVALID hub Invalid spec.configSource -"]);
+    // The same field with UTF-8.
+    assert!(report(&format!("{cluster}{}", map("W2NvbmZpZ10K"))).resources[0].findings.is_empty());
+}

@@ -10,7 +10,6 @@ use super::meta::build_meta;
 use super::webgateway::{backends, build_files, own_backend};
 use crate::cluster::cpf::{Common, CpfTls, Mirror, compute_cpf, data_cpf};
 use crate::cluster::names::{Connection, NodeSet};
-use crate::cluster::observed::ConfigSource;
 use crate::cluster::validated::{Node, Sidecar, ValidatedCluster, Webgateway};
 
 /// The key of a component's CPF, in the ConfigMap and in `spec.configSource`; also its file name.
@@ -42,12 +41,8 @@ pub(crate) fn build_config_map(cluster: &ValidatedCluster, set: NodeSet, node: &
 
 fn build_cpf(cluster: &ValidatedCluster, component: Component, node: &Node) -> BTreeMap<String, String> {
     let key = cpf_key(component);
-    let additions: Vec<&str> = match &cluster.found.config_source {
-        ConfigSource::Found(data) => {
-            ["common.cpf", &key].into_iter().filter_map(|key| data.get(key)).map(String::as_str).collect()
-        }
-        ConfigSource::NotReferenced | ConfigSource::Missing => Vec::new(),
-    };
+    let source = &cluster.found.config_source;
+    let additions: Vec<&str> = ["common.cpf", &key].into_iter().filter_map(|key| source.text(key)).collect();
     let data_host = cluster.key.pod_host(&cluster.key.pod(cluster.first_data_set(), 0));
     let common = Common {
         directories: &node.volumes.directories,

@@ -22,7 +22,6 @@ use crate::cluster::names::{
     GATEWAY_PORT, LOGIN_CONTAINER, LOGIN_DIRECTORY, LOGIN_VOLUME, NodeSet, SIDECAR, WEB_SERVER,
     WEB_SERVER_PORT, WEB_SERVER_TLS,
 };
-use crate::cluster::observed::ConfigSource;
 use crate::cluster::validated::{Gateway, Sidecar, ValidatedCluster, Volumes};
 
 /// The IRIS instances that web gateways of their own use: compute pods if there are any, else the data pods that can
@@ -72,10 +71,7 @@ pub(crate) fn build_files(
     gateway: &Gateway,
     servers: &[Server],
 ) -> [(String, String); 2] {
-    let found = |key: &str| match &cluster.found.config_source {
-        ConfigSource::Found(data) => data.get(key).map(String::as_str),
-        ConfigSource::NotReferenced | ConfigSource::Missing => None,
-    };
+    let found = |key: &str| cluster.found.config_source.text(key);
     let additions: Vec<&str> = [CSP_INI, "CSP-merge.ini"].into_iter().filter_map(found).collect();
     let ini = csp_ini(&CspIni {
         servers,
