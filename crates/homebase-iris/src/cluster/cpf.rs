@@ -34,11 +34,12 @@ const FIRST_YEAR_OF_CONFIG_MIRROR: u32 = 2023;
 const FIRST_IRIS_YEAR: u32 = 2018;
 
 /// Which form of CPF an IRIS version understands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
     /// Before 2023: the arbiter is `[Startup] ArbiterURL`.
     StartupArbiter,
     /// 2023 and later: the arbiter is a property of `ConfigMirror`.
+    #[default]
     ConfigMirrorArbiter,
 }
 
@@ -53,12 +54,12 @@ impl Dialect {
         }
     }
 
-    /// The dialect of an image by its tag; a tag that is no version (`latest-em`, a digest, a name of
-    /// the user's own) counts as the newest.
-    pub fn of_image(image: &str) -> Self {
+    /// The dialect of an image by its tag; `None` for a tag that is no version (`latest-em`, a digest, a name of the
+    /// user's own), which counts as the newest.
+    pub fn of_tag(image: &str) -> Option<Self> {
         let without_digest = image.split('@').next().unwrap_or(image);
         let last = without_digest.rsplit('/').next().unwrap_or(without_digest);
-        last.split_once(':').and_then(|(_, tag)| Self::of_version(tag)).unwrap_or(Self::ConfigMirrorArbiter)
+        last.split_once(':').and_then(|(_, tag)| Self::of_version(tag))
     }
 }
 

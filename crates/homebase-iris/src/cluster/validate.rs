@@ -249,14 +249,21 @@ fn validate_zones(path: &str, zones: &[String], report: &mut Report) -> Vec<Stri
 }
 
 fn dialect(node: &NodeSpec, path: &str, report: &mut Report) -> Dialect {
-    let Some(version) = &node.compatibility_version else { return Dialect::of_image(&node.image) };
-    Dialect::of_version(version).unwrap_or_else(|| {
-        report.invalid(
-            format!("{path}.compatibilityVersion"),
-            "not a version of IRIS: write the year first, such as \"2024.1\"",
+    let by_tag = Dialect::of_tag(&node.image);
+    let Some(version) = &node.compatibility_version else { return by_tag.unwrap_or_default() };
+    let field = format!("{path}.compatibilityVersion");
+    let Some(dialect) = Dialect::of_version(version) else {
+        report.invalid(field, "not a version of IRIS: write the year first, such as \"2024.1\"");
+        return Dialect::default();
+    };
+    if by_tag.is_some_and(|by_tag| by_tag != dialect) {
+        report.warn(
+            field,
+            "the tag of the image is of the other side of IRIS 2023, where the CPF of a mirror's arbiter changed: remove \
+             the field, unless the tag is wrong",
         );
-        Dialect::ConfigMirrorArbiter
-    })
+    }
+    dialect
 }
 
 fn validate_config_source(

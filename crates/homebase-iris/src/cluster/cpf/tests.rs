@@ -263,9 +263,9 @@ fn the_version_decides_the_dialect() {
 fn a_tag_that_is_no_version_counts_as_the_newest() {
     for image in ["iris", "iris:latest-em", "host:5000/iris", "r/iris@sha256:2021", "host:2021/iris:mine", ""]
     {
-        assert_eq!(Dialect::of_image(image), Dialect::ConfigMirrorArbiter, "{image}");
+        assert_eq!(Dialect::of_tag(image).unwrap_or_default(), Dialect::ConfigMirrorArbiter, "{image}");
     }
     for image in ["iris:2021.1", "host:5000/a/iris:2022.3.0.606.0", "iris:2022.1@sha256:abc"] {
-        assert_eq!(Dialect::of_image(image), Dialect::StartupArbiter, "{image}");
+        assert_eq!(Dialect::of_tag(image), Some(Dialect::StartupArbiter), "{image}");
     }
 }

@@ -25,6 +25,18 @@ pub(super) fn warn_of_addresses(spec: &ServiceSpec, report: &mut Report) {
     }
 }
 
+/// An apiserver refuses the policy for a Service that nothing outside of the cluster reaches.
+fn check_traffic_policy(spec: &ServiceSpec, report: &mut Report) {
+    let is_external = matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"))
+        || spec.external_ips.as_ref().is_some_and(|addresses| !addresses.is_empty());
+    if spec.external_traffic_policy.is_some() && !is_external {
+        report.invalid(
+            "spec.serviceTemplate.spec.externalTrafficPolicy",
+            "only a Service of type NodePort or LoadBalancer, or with externalIPs, can have it: remove it, or set the type",
+        );
+    }
+}
+
 /// What the template comes down to: its ports are those that have the name of a port of ours.
 pub(super) fn validate_service(
     template: Option<&ServiceTemplate>,
@@ -41,6 +53,7 @@ pub(super) fn validate_service(
     }
     let mut spec: ServiceSpec =
         report.parse_option(&format!("{path}.spec"), template.spec.as_ref()).unwrap_or_default();
+    check_traffic_policy(&spec, report);
     if spec.selector.take().is_some() {
         report.warn(format_args!("{path}.spec.selector"), "has no effect: the Service selects data pods");
     }
