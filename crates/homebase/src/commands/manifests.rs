@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
+use serde_saphyr::options::DuplicateKeyPolicy;
 
 use crate::arguments::ManifestArguments;
 
+mod located;
 #[cfg(test)]
 mod tests;
+
+use located::Located;
 
 /// Most bytes of one file: some thousand resources, and a file of that size is no manifest by mistake.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -39,11 +43,23 @@ impl fmt::Display for Place {
     }
 }
 
+impl Place {
+    /// The place of what is on another line of the same file.
+    pub(super) fn at(&self, line: usize) -> String {
+        format!("{}:{line}", self.file)
+    }
+}
+
 /// One object.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Document {
     pub(super) place: Place,
     pub(super) value: Value,
+    /// The line of the first field that is given twice.
+    pub(super) repeated: Option<usize>,
+    located: Located,
+    /// Lines of the file before the text that `located` was read from.
+    before: usize,
 }
 
 impl Document {
@@ -54,6 +70,15 @@ impl Document {
 
     pub(super) fn kind(&self) -> &str {
         self.text("/kind")
+    }
+
+    /// The place of a field, or of what comes nearest to it.
+    pub(super) fn place_of(&self, path: &str) -> String {
+        match self.located.line_of(path) {
+            0 => self.place.to_string(),
+            _ if path.is_empty() => self.place.to_string(),
+            line => self.place.at(self.before + line),
+        }
     }
 }
 
@@ -70,6 +95,8 @@ pub(super) struct Unreadable {
 pub(super) struct Manifests {
     pub(super) documents: Vec<Document>,
     pub(super) unreadable: Vec<Unreadable>,
+    /// Folders within a folder that was named: they are not read, as kubectl does not either.
+    pub(super) skipped: Vec<PathBuf>,
 }
 
 /// Reads everything that was named. Resources that name no namespace get the one of the arguments.
@@ -77,7 +104,12 @@ pub(super) fn read(arguments: &ManifestArguments) -> Manifests {
     let mut found = Manifests::default();
     for path in &arguments.filename {
         match files(path) {
-            Ok(files) => files.iter().for_each(|file| found.add_file(file)),
+            Ok((files, folders)) => {
+                for file in &files {
+                    found.add_file(file);
+                }
+                found.skipped.extend(folders);
+            }
             Err(error) => found.fail(path.display().to_string(), error.to_string()),
         }
     }
@@ -87,21 +119,24 @@ pub(super) fn read(arguments: &ManifestArguments) -> Manifests {
     found
 }
 
-/// The files that a path stands for, in the order of their names.
-fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// The files that a path stands for, and the folders within it, both in the order of their names.
+fn files(path: &Path) -> std::io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
+        return Ok((vec![path.to_owned()], Vec::new()));
     }
-    let mut files = Vec::new();
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(path)? {
         let path = entry?.path();
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        if ENDINGS.contains(&ending) && path.is_file() {
+        if path.is_dir() {
+            folders.push(path);
+        } else if ENDINGS.contains(&ending) && path.is_file() {
             files.push(path);
         }
     }
     files.sort();
-    Ok(files)
+    folders.sort();
+    Ok((files, folders))
 }
 
 fn load(path: &Path) -> Result<String, String> {
@@ -146,45 +181,79 @@ impl Manifests {
 
     fn add_text(&mut self, file: &str, text: &str) {
         let mut number = 0;
-        for (start, text) in split(text) {
-            // Padded, so that the lines that the parser names are those of the file.
-            let padded = "\n".repeat(start) + &text;
-            let value: Value = match serde_saphyr::from_str_with_options(&padded, options()) {
-                Ok(value) => value,
+        for (before, text) in json_documents(text).unwrap_or_else(|| split(text)) {
+            let (located, repeated) = match parse(&text) {
+                Ok(read) => read,
                 Err(error) => {
                     number += 1;
-                    let line = error.location().map_or(start as u64 + 1, |location| location.line());
-                    self.fail(format!("{file}:{line}"), format!("it is no YAML: {error}"));
+                    let line = error.location().map_or(1, |found| usize::try_from(found.line()).unwrap_or(1));
+                    self.fail(format!("{file}:{}", before + line), explain(&error));
                     continue;
                 }
             };
+            let value = located.value();
             if value.is_null() {
                 continue;
             }
             number += 1;
             let blank = text.lines().take_while(|line| is_blank(line)).count();
-            let place = Place { file: file.to_owned(), document: number, line: start + blank + 1 };
-            self.add_value(place, value);
+            let place = Place { file: file.to_owned(), document: number, line: before + blank + 1 };
+            let repeated = repeated.map(|line| before + line);
+            self.add_document(Document { place, value, repeated, located, before });
         }
     }
 
     /// Adds an object, or those of a list of objects.
-    fn add_value(&mut self, place: Place, value: Value) {
-        let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
-        if text("kind").is_empty() || text("apiVersion").is_empty() {
+    fn add_document(&mut self, document: Document) {
+        if document.kind().is_empty() || document.text("/apiVersion").is_empty() {
             let why = "it is no object of Kubernetes: it has no apiVersion or no kind".to_owned();
-            return self.fail(place.to_string(), why);
+            return self.fail(document.place.to_string(), why);
         }
-        let is_list = text("kind").ends_with("List");
-        match value.get("items").and_then(Value::as_array).filter(|_| is_list) {
-            Some(items) => {
-                for item in items {
-                    self.add_value(place.clone(), item.clone());
-                }
-            }
-            None => self.documents.push(Document { place, value }),
+        if !document.kind().ends_with("List") || !document.value.get("items").is_some_and(Value::is_array) {
+            return self.documents.push(document);
+        }
+        let Document { place, repeated, located, before, .. } = document;
+        for located in located.items("items") {
+            let (place, value) = (place.clone(), located.value());
+            self.add_document(Document { place, value, repeated, located, before });
         }
     }
+}
+
+/// Reads one document. kubectl takes the last one of two fields with the same name, so that is what counts here too; the
+/// line of the first such field is told, for it is hardly meant.
+fn parse(text: &str) -> Result<(Located, Option<usize>), serde_saphyr::Error> {
+    match serde_saphyr::from_str_with_options(text, options(DuplicateKeyPolicy::Error)) {
+        Err(serde_saphyr::Error::DuplicateMappingKey { location, .. }) => {
+            let located = serde_saphyr::from_str_with_options(text, options(DuplicateKeyPolicy::LastWins))?;
+            Ok((located, usize::try_from(location.line()).ok()))
+        }
+        read => Ok((read?, None)),
+    }
+}
+
+/// The parser's words end with a place, which is one within the document.
+fn explain(error: &serde_saphyr::Error) -> String {
+    let text = error.to_string();
+    let why = text.split(" at line ").next().unwrap_or_default();
+    format!("it is not valid YAML: {why}")
+}
+
+/// The documents of a text that is JSON values one after the other, as kubectl reads it; none when it is anything else.
+fn json_documents(text: &str) -> Option<Vec<(usize, String)>> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    let (mut documents, mut start, mut before) = (Vec::new(), 0, 0);
+    while let Some(value) = values.next() {
+        value.ok()?;
+        let one = &text[start..values.byte_offset()];
+        documents.push((before, one.to_owned()));
+        before += one.matches('\n').count();
+        start = values.byte_offset();
+    }
+    Some(documents)
 }
 
 /// The documents of a file, each with the number of lines before it.
@@ -209,8 +278,14 @@ fn is_blank(line: &str) -> bool {
 }
 
 /// As kubectl reads: `0644` is octal. No lines of the file in errors: a manifest may hold a Secret.
-fn options() -> serde_saphyr::Options {
-    serde_saphyr::options! { legacy_octal_numbers: true, with_snippet: false }
+fn options(duplicates: DuplicateKeyPolicy) -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        with_snippet: false,
+        duplicate_keys: duplicates,
+        // kubectl takes any number of them in a row; a reader that keeps them has a limit.
+        emit_comments: false,
+    }
 }
 
 fn set_namespace(value: &mut Value, namespace: &str) {

@@ -26,6 +26,9 @@ struct Report {
 
 pub(crate) fn run(arguments: &ValidateArguments) -> anyhow::Result<Exit> {
     let manifests = manifests::read(&arguments.manifests);
+    for folder in &manifests.skipped {
+        tell(&format!("note: folder {} is not read: name it with -f as well", folder.display()));
+    }
     let report = examine(manifests)?;
     for unreadable in &report.unreadable {
         tell(&format!("error: {}: {}", unreadable.place, unreadable.why));
@@ -87,7 +90,7 @@ fn table(report: &Report) -> Table {
             let level = Cell::new(finding.level.as_str(), tone);
             rows.push(vec![
                 level,
-                (&place).into(),
+                (&finding.place).into(),
                 (&resource).into(),
                 (&finding.field).into(),
                 found.into(),

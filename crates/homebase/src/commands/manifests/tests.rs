@@ -63,7 +63,49 @@ fn values_are_read_as_kubectl_reads_them() {
     assert_eq!(value["c"], 1.1);
     assert_eq!(value["d"], "1.10");
     assert!(value["e"].is_null());
-    assert_eq!(read("apiVersion: v1\nkind: A\na: 1\na: 2\n").unreadable.len(), 1);
+    let whole = read("apiVersion: v1\nkind: A\na: 2.0\nb: 1e1\nc: 08\nd: '08'\ne: 1e300\n");
+    let value = &whole.documents[0].value;
+    assert_eq!((&value["a"], &value["b"], &value["c"]), (&json!(2), &json!(10), &json!(8)));
+    assert_eq!((&value["d"], &value["e"]), (&json!("08"), &json!(1e300)));
+}
+
+#[test]
+fn of_a_field_that_is_given_twice_the_last_counts_and_its_line_is_known() {
+    let found = read(&format!("{OBJECT}---\napiVersion: v1\nkind: A\na: 1\na: 2\n"));
+    assert_eq!(found.unreadable, []);
+    assert_eq!(found.documents[0].repeated, None);
+    assert_eq!((&found.documents[1].value["a"], found.documents[1].repeated), (&json!(2), Some(8)));
+}
+
+#[test]
+fn comments_are_not_limited() {
+    let comments = "  # a comment\n".repeat(1000);
+    let found = read(&format!("{comments}apiVersion: v1\nkind: A\nspec:\n{comments}  a: 1\n{comments}"));
+    assert_eq!(found.unreadable, []);
+    assert_eq!(found.documents[0].value["spec"]["a"], 1);
+}
+
+#[test]
+fn json_values_may_follow_one_another() {
+    let one = "{\n\"apiVersion\": \"v1\",\n\"kind\": \"A\"\n}";
+    assert_eq!(places(&read(&format!("{one}\n{one}{one}\n"))), [(1, 1), (2, 5), (3, 8)]);
+    assert_eq!(read("{apiVersion: v1, kind: A}\n---\n{apiVersion: v1, kind: B}\n").documents.len(), 2);
+}
+
+#[test]
+fn each_field_has_its_place() {
+    let found = read(&format!("{OBJECT}---\napiVersion: v1\nkind: A\nspec:\n  b:\n  - c: 1\n  - c: 2\n"));
+    let place = |path| found.documents[1].place_of(path);
+    assert_eq!(["", "spec.b[1].c", "spec.b[1].d", "spec.b[9]"].map(place), ["f:5", "f:10", "f:10", "f:9"]);
+    let list = read("apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n  a: 1\n");
+    assert_eq!(list.documents[0].place_of("a"), "f:6");
+}
+
+#[test]
+fn many_documents_take_no_longer_one_by_one() {
+    // Quadratic, these take minutes.
+    let found = read(&format!("---\n{OBJECT}").repeat(20_000));
+    assert_eq!((found.documents.len(), found.unreadable), (20_000, Vec::new()));
 }
 
 #[test]

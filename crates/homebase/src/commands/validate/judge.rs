@@ -43,6 +43,8 @@ pub(in crate::commands) enum Source {
     Apiserver,
     /// The hub, in the status of the resource.
     Hub,
+    /// kubectl, before it sends anything.
+    Kubectl,
 }
 
 /// One thing to say of a manifest.
@@ -51,6 +53,8 @@ pub(in crate::commands) struct Finding {
     pub(in crate::commands) level: Level,
     source: Source,
     reason: &'static str,
+    /// The file and the line of the field.
+    pub(in crate::commands) place: String,
     pub(in crate::commands) field: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::commands) value: Option<String>,
@@ -107,8 +111,8 @@ impl Judge {
         let (kind, api_version) = (document.kind(), document.text("/apiVersion"));
         let is_ours =
             |schema: &&Schema| schema.kind() == kind && group(schema.api_version()) == group(api_version);
-        let schema = self.schemas.iter().find(is_ours)?;
-        let mut findings = Vec::new();
+        let Some(schema) = self.schemas.iter().find(is_ours) else { return self.unknown_kind(document) };
+        let mut findings = Vec::from_iter(repeated(document));
         if schema.api_version() == api_version {
             findings
                 .extend(schema.examine(&document.value).into_iter().map(|fault| of_schema(fault, document)));
@@ -118,30 +122,70 @@ impl Judge {
                 level: Level::Invalid,
                 source: Source::Apiserver,
                 reason: FaultKind::Form.as_str(),
+                place: document.place_of("apiVersion"),
                 field: "apiVersion".to_owned(),
                 value: shown(document, "apiVersion"),
                 message: format!("the cluster will serve {} only: write that", schema.api_version()),
             });
         }
+        Some(Verdict::new(document, findings))
+    }
+}
+
+impl Judge {
+    /// The verdict about a kind that a group of ours does not have.
+    fn unknown_kind(&self, document: &Document) -> Option<Verdict> {
+        let is_near = |schema: &&Schema| group(schema.api_version()) == group(document.text("/apiVersion"));
+        let near = self.schemas.iter().find(is_near)?;
+        let finding = Finding {
+            level: Level::Invalid,
+            source: Source::Apiserver,
+            reason: FaultKind::Form.as_str(),
+            place: document.place_of("kind"),
+            field: "kind".to_owned(),
+            value: shown(document, "kind"),
+            message: format!("the group has no such kind: write {}", near.kind()),
+        };
+        Some(Verdict::new(document, vec![finding]))
+    }
+}
+
+impl Verdict {
+    fn new(document: &Document, findings: Vec<Finding>) -> Self {
         let has = |level| findings.iter().any(|finding| finding.level == level);
         let result = match (has(Level::Invalid), has(Level::Unknown)) {
             (true, _) => Outcome::Invalid,
             (false, true) => Outcome::Unknown,
             (false, false) => Outcome::Valid,
         };
-        Some(Verdict {
+        Self {
             place: document.place.clone(),
-            kind: kind.to_owned(),
+            kind: document.kind().to_owned(),
             namespace: document.text("/metadata/namespace").to_owned(),
             name: document.text("/metadata/name").to_owned(),
             result,
             findings,
-        })
+        }
     }
 }
 
 fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// A field that is given twice, which kubectl lets pass.
+fn repeated(document: &Document) -> Option<Finding> {
+    let line = document.repeated?;
+    Some(Finding {
+        level: Level::Warning,
+        source: Source::Kubectl,
+        reason: "Repeated",
+        place: document.place.at(line),
+        field: String::new(),
+        value: None,
+        message: "the field on this line is given twice, and the last one counts: remove the other"
+            .to_owned(),
+    })
 }
 
 fn of_schema(fault: Fault, document: &Document) -> Finding {
@@ -150,6 +194,7 @@ fn of_schema(fault: Fault, document: &Document) -> Finding {
         source: Source::Apiserver,
         reason: fault.kind.as_str(),
         value: shown(document, &fault.path),
+        place: document.place_of(&fault.path),
         field: fault.path,
         message: fault.message,
     }
@@ -166,7 +211,8 @@ fn of_hub(document: &Document, all: &Manifests, said: &[Finding]) -> Vec<Finding
     };
     let finding = |level, reason, field: String, message| {
         let value = shown(document, &field);
-        Finding { level, source: Source::Hub, reason, field, value, message }
+        let place = document.place_of(&field);
+        Finding { level, source: Source::Hub, reason, place, field, value, message }
     };
     match judged {
         // The structure is wrong, and that is said already; or the hub could not read what an apiserver keeps.

@@ -107,7 +107,7 @@ fn the_table_names_the_line_the_resource_the_field_and_the_value() {
         text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(lines[0], "RESULT WHERE RESOURCE FIELD FOUND");
     assert_eq!(lines[1], "VALID test:2 Iris default/a");
-    assert_eq!(lines[2], "INVALID test:7 Iris default/a spec.replicas must be 0 or more (it is -1)");
+    assert_eq!(lines[2], "INVALID test:10 Iris default/a spec.replicas must be 0 or more (it is -1)");
 }
 
 #[test]
@@ -132,4 +132,18 @@ fn text_of_a_config_map_that_is_not_utf_8_is_refused_and_not_passed_over() {
     assert_eq!(lines(&latin.resources[0]), ["INVALID hub Invalid spec.configSource -"]);
     // The same field with UTF-8.
     assert!(report(&format!("{cluster}{}", map("W2NvbmZpZ10K"))).resources[0].findings.is_empty());
+}
+
+#[test]
+fn a_kind_that_a_group_of_ours_does_not_have_is_invalid() {
+    let found = report(&resource("IrisCluster", "{}").replace("kind: IrisCluster", "kind: Iriscluster"));
+    assert_eq!(lines(&found.resources[0]), ["INVALID apiserver WrongForm kind \"Iriscluster\""]);
+}
+
+#[test]
+fn a_field_that_is_given_twice_is_warned_of() {
+    let found = report(&resource("Iris", "\n  deploymentName: a\n  deploymentName: b"));
+    assert_eq!(lines(&found.resources[0]), ["WARNING kubectl Repeated  -"]);
+    assert_eq!(found.resources[0].findings[0].place, "test:7");
+    assert_eq!(exit(&found), Exit::Success);
 }
