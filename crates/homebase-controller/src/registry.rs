@@ -59,6 +59,8 @@ pub struct ClusterCounters {
     pub probes_succeeded: AtomicU64,
     /// Probes that failed.
     pub probes_failed: AtomicU64,
+    /// Objects that were refused because no Kubernetes apiserver can have stored them.
+    pub objects_refused: Arc<AtomicU64>,
     /// Tasks that run for the cluster now.
     pub tasks: AtomicI64,
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ struct Progress {
     last_failure: Option<(Instant, Category)>,
     /// The hub may not watch it, and goes on without it.
     waived: bool,
+    /// Which objects were refused, in words: what is known is not complete until a listing holds none of them.
+    refused: Option<String>,
 }
 
 /// Which watches of a cluster have listed what there is, and which fail.
@@ -67,9 +69,16 @@ pub struct SyncBoard {
     progress: Mutex<BTreeMap<Place, Progress>>,
     /// Notified when something changed.
     pub changed: Notify,
+    /// Objects that were refused since the cluster was registered.
+    pub(crate) refused: Arc<AtomicU64>,
 }
 
 impl SyncBoard {
+    /// A board that counts refused objects where they are counted for good.
+    pub(crate) fn counting(refused: Arc<AtomicU64>) -> Self {
+        Self { refused, ..Self::default() }
+    }
+
     fn update(&self, place: &Place, change: impl FnOnce(&mut Progress)) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         change(progress.entry(place.clone()).or_default());
@@ -117,6 +126,9 @@ impl Progress {
     fn describe(&self, place: &Place) -> Option<String> {
         if self.waived {
             return None;
+        }
+        if let Some(refused) = &self.refused {
+            return Some(format!("{place} ({}: {refused})", Category::Inadmissible.as_str()));
         }
         let failing = self.last_failure.filter(|(since, _)| since.elapsed() < FAILURE_MEMORY);
         match failing {
@@ -336,19 +348,26 @@ where
         }
     }
 
+    fn refused(&mut self, objects: u64) {
+        self.watching.board.refused.fetch_add(objects, Ordering::Relaxed);
+    }
+
     fn failure(&mut self, category: Category, message: &str) {
         self.failing = true;
         tracing::debug!(watch = %self.place, category = category.as_str(), error = message, "watch failed");
         self.watching.board.update(&self.place, |progress| {
             progress.failures = progress.failures.saturating_add(1);
             progress.last_failure = Some((Instant::now(), category));
+            if category == Category::Inadmissible {
+                progress.refused = Some(message.to_owned());
+            }
         });
         let is_waived = category == Category::Forbidden && self.grant == Grant::Optional;
         self.forbidden.store(is_waived, Ordering::Relaxed);
         match category {
             Category::Forbidden if is_waived => self.waive(),
             Category::NotFound => self.watching.unserved.notify_one(),
-            Category::Forbidden | Category::Throttled => {}
+            Category::Forbidden | Category::Throttled | Category::Inadmissible => {}
             _ => self.watching.doubt.notify_one(),
         }
     }

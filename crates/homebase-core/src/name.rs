@@ -29,6 +29,11 @@ pub enum InvalidName {
     NotDns1123,
 }
 
+/// Whether a text is a DNS-1123 subdomain: what Kubernetes takes for the names of most kinds.
+pub fn is_subdomain(text: &str) -> bool {
+    validate_subdomain(text).is_ok()
+}
+
 fn validate_subdomain(text: &str) -> Result<(), InvalidName> {
     if text.is_empty() {
         return Err(InvalidName::Empty);

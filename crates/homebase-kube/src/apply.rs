@@ -13,7 +13,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::admit::{admitted, admitted_answer};
 use crate::client::REQUEST_TIMEOUT;
+use crate::client::paths::segment;
 use crate::error::{Category, RequestError, categorize};
 
 /// A write, or the live read before it, failed.
@@ -176,7 +178,7 @@ fn kind_of<K: Object>() -> String {
 }
 
 fn api_of<K: Object>(client: &Client, key: &ObjectKey) -> Api<K> {
-    Api::namespaced(client.clone(), &key.namespace)
+    Api::namespaced(client.clone(), &segment(&key.namespace))
 }
 
 async fn within<T>(
@@ -208,7 +210,8 @@ async fn send<K: Object>(client: &Client, object: &K, params: PatchParams) -> Re
     let key = key_of(object);
     let api = api_of::<K>(client, &key);
     let patch = Patch::Apply(object);
-    let request = api.patch(&key.name, &params, &patch);
+    let name = segment(&key.name);
+    let request = admitted_answer(api.patch(&name, &params, &patch));
     within("apply", kind_of::<K>(), &key, request, |kind, key, source| WriteError::ApplyObject {
         kind,
         key,
@@ -242,7 +245,8 @@ async fn write_status<K: Object>(
     patch: &Patch<serde_json::Value>,
 ) -> Result<K, WriteError> {
     let api = api_of::<K>(client, key);
-    let request = api.patch_status(&key.name, params, patch);
+    let name = segment(&key.name);
+    let request = api.patch_status(&name, params, patch);
     within("write the status of", kind_of::<K>(), key, request, |kind, key, source| WriteError::ApplyStatus {
         kind,
         key,
@@ -264,7 +268,8 @@ pub async fn patch_exact<K: Object>(
     let params = PatchParams::default();
     let api = api_of::<K>(client, key);
     let patch = Patch::Merge(patch);
-    let request = api.patch(&key.name, &params, &patch);
+    let name = segment(&key.name);
+    let request = admitted_answer(api.patch(&name, &params, &patch));
     within("patch", kind_of::<K>(), key, request, |kind, key, source| WriteError::ApplyObject {
         kind,
         key,
@@ -276,7 +281,8 @@ pub async fn patch_exact<K: Object>(
 /// Reads an object as it is now, from the apiserver; none when it does not exist.
 pub async fn fetch<K: Object>(client: &Client, key: &ObjectKey) -> Result<Option<K>, WriteError> {
     let api = api_of::<K>(client, key);
-    let request = api.get_opt(&key.name);
+    let name = segment(&key.name);
+    let request = async { api.get_opt(&name).await?.map(admitted).transpose() };
     within("read", kind_of::<K>(), key, request, |kind, key, source| WriteError::ReadObject {
         kind,
         key,
@@ -322,13 +328,13 @@ pub async fn fetch_selected<K: Object>(
 ) -> Result<Vec<K>, WriteError> {
     let key = ObjectKey::new(namespace, "");
     let (api, params) = (api_of::<K>(client, &key), ListParams::default().labels(selector));
-    let request = api.list(&params);
+    let request = async { api.list(&params).await?.items.into_iter().map(admitted).collect() };
     let listed = within("list", kind_of::<K>(), &key, request, |kind, key, source| WriteError::ListObjects {
         kind,
         namespace: key.namespace,
         source,
     });
-    Ok(listed.await?.items)
+    listed.await
 }
 
 /// How an apiserver says that it does not evict a pod which several `PodDisruptionBudget`s select.
@@ -358,7 +364,8 @@ pub async fn evict_exact(client: &Client, key: &ObjectKey, uid: &str) -> Result<
     });
     let params = PostParams::default();
     let api = api_of::<Pod>(client, key);
-    let request = api.create_subresource::<_, serde_json::Value>("eviction", &key.name, &params, &eviction);
+    let name = segment(&key.name);
+    let request = api.create_subresource::<_, serde_json::Value>("eviction", &name, &params, &eviction);
     let evicted = within("evict", kind_of::<Pod>(), key, request, |_, key, source| WriteError::EvictPod {
         key,
         source,
@@ -402,7 +409,8 @@ pub async fn delete_exact<K: Object>(
     let params = DeleteParams { propagation_policy: Some(propagation), ..DeleteParams::default() }
         .preconditions(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
     let api = api_of::<K>(client, key);
-    let request = api.delete(&key.name, &params);
+    let name = segment(&key.name);
+    let request = api.delete(&name, &params);
     let deleted = within("delete", kind_of::<K>(), key, request, |kind, key, source| {
         WriteError::DeleteObject { kind, key, source }
     })

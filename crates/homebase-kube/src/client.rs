@@ -24,6 +24,7 @@ use crate::observe::{ObserveLayer, Observer};
 
 mod credentials;
 mod lanes;
+pub(crate) mod paths;
 mod proxy;
 mod server_name;
 #[cfg(test)]
@@ -32,6 +33,8 @@ mod tls;
 
 pub use credentials::config_of;
 use lanes::Lanes;
+use paths::PathLayer;
+pub use paths::RefusePath;
 pub use server_name::WrongServerName;
 use server_name::without_expected_name;
 pub use tls::UnusableTls;
@@ -186,6 +189,7 @@ where
     let auth = config.auth_layer().map_err(|_| BuildClientError::SetUpCredentials)?;
     let headers = config.extra_headers_layer().map_err(|_| BuildClientError::SetUpCredentials)?;
     let service = ServiceBuilder::new()
+        .layer(PathLayer)
         .layer(ObserveLayer(observer))
         .layer(BoundLayer)
         .rate_limit(limits.requests_per_second, Duration::from_secs(1))

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use std::vec;
 use hyper_util::client::legacy::connect::dns::Name;
 use tower::Service;
 
+mod embedded;
 #[cfg(test)]
 mod tests;
 
@@ -32,8 +33,10 @@ pub enum RefuseDestination {
     /// A loopback address.
     #[error("the server's address is a loopback address: set --allow-loopback-destinations to allow it")]
     Loopback,
-    /// A link-local address, where cloud providers serve machine credentials.
-    #[error("the server's address is link-local or a cloud metadata address, which is never allowed")]
+    /// A link-local address, or another one where cloud providers serve machine credentials.
+    #[error(
+        "the server's address is link-local, site-local or a cloud metadata address, which is never allowed"
+    )]
     LinkLocal,
     /// An address that no server has.
     #[error("the server's address is unspecified, multicast or broadcast, which no apiserver has")]
@@ -45,32 +48,75 @@ pub enum RefuseDestination {
 #[error("resolve the server's name")]
 pub struct ResolveHost(#[source] io::Error);
 
-/// Metadata services outside the link-local range: Oracle and Alibaba (100.100.100.200), AWS over IPv6.
-const METADATA: [IpAddr; 2] = [
-    IpAddr::V4(std::net::Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V6(std::net::Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-];
-
 impl DestinationPolicy {
     /// Says whether the hub may connect to an address.
+    ///
+    /// An IPv6 address that stands for an IPv4 address, by translation or through a tunnel, is judged as both.
     pub fn check(self, address: IpAddr) -> Result<(), RefuseDestination> {
-        let address = address.to_canonical();
-        let link_local = match address {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
-        };
-        if link_local || METADATA.contains(&address) {
+        match address.to_canonical() {
+            IpAddr::V4(address) => self.check_v4(address),
+            IpAddr::V6(address) => {
+                self.check_v6(address)?;
+                embedded::in_address(address).try_for_each(|inner| self.check_v4(inner))
+            }
+        }
+    }
+
+    fn check_v4(self, address: Ipv4Addr) -> Result<(), RefuseDestination> {
+        if address.is_link_local() || METADATA_V4.contains(&address) {
             return Err(RefuseDestination::LinkLocal);
         }
-        if address.is_unspecified() || address.is_multicast() || address == IpAddr::from([255; 4]) {
+        // All of 0.0.0.0/8 is "this host on this network" (RFC 1122, section 3.2.1.3).
+        if address.octets()[0] == 0 || address.is_multicast() || address.is_broadcast() {
             return Err(RefuseDestination::NotAHost);
         }
-        if address.is_loopback() && !self.allow_loopback {
-            return Err(RefuseDestination::Loopback);
+        self.check_loopback(address.is_loopback())
+    }
+
+    fn check_v6(self, address: Ipv6Addr) -> Result<(), RefuseDestination> {
+        let is_site_local = address.segments()[0] & 0xffc0 == SITE_LOCAL;
+        let is_metadata = METADATA_V6.contains(&address) || address.segments()[..2] == AWS_LOCAL;
+        if address.is_unicast_link_local() || is_site_local || is_metadata {
+            return Err(RefuseDestination::LinkLocal);
         }
-        Ok(())
+        if address.is_unspecified() || address.is_multicast() {
+            return Err(RefuseDestination::NotAHost);
+        }
+        self.check_loopback(address.is_loopback())
+    }
+
+    fn check_loopback(self, is_loopback: bool) -> Result<(), RefuseDestination> {
+        if is_loopback && !self.allow_loopback { Err(RefuseDestination::Loopback) } else { Ok(()) }
     }
 }
+
+/// Services of clouds for their machines, outside the link-local range 169.254.0.0/16.
+const METADATA_V4: [Ipv4Addr; 3] = [
+    // Alibaba Cloud: instance metadata (ECS User Guide, "View instance metadata").
+    Ipv4Addr::new(100, 100, 100, 200),
+    // Azure: WireServer, which hands out goal states and certificates ("What is IP address 168.63.129.16?").
+    Ipv4Addr::new(168, 63, 129, 16),
+    // Oracle Cloud Infrastructure Classic: instance metadata ("Retrieving Instance Metadata").
+    Ipv4Addr::new(192, 0, 0, 192),
+];
+
+/// The same over IPv6, outside the link-local range `fe80::/10`.
+const METADATA_V6: [Ipv6Addr; 3] = [
+    // Google Cloud: `metadata.google.internal` on IPv6 ("About VM metadata").
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    // Oracle Cloud Infrastructure: instance metadata on IPv6 ("Instance Metadata Service").
+    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+    // Scaleway: instance metadata on IPv6 ("Use instance metadata").
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+];
+
+/// `fd00:ec2::/32`, which AWS uses for the services that it gives to instances: metadata (`::254`), credentials of EKS Pod
+/// Identity (`::23`), the resolver (`::253`) and the clock (`::123`) ("Local addresses" of the Amazon EC2 and Amazon EKS
+/// guides).
+const AWS_LOCAL: [u16; 2] = [0xfd00, 0xec2];
+
+/// `fec0::/10`: local to a site, deprecated by RFC 3879, and not routed like a private network (`fc00::/7`).
+const SITE_LOCAL: u16 = 0xfec0;
 
 /// The resolver of the hub's connections: looks a name up anew for each connection and refuses the whole
 /// answer when one of its addresses is refused, so that a name cannot smuggle one in beside a good one.

@@ -83,6 +83,8 @@ pub enum Category {
     Invalid,
     /// The server's answer is not what the Kubernetes API says it is.
     Malformed,
+    /// An object, or a name in a request, is none that a Kubernetes apiserver admits.
+    Inadmissible,
     /// Anything else.
     Other,
 }
@@ -106,6 +108,7 @@ impl Category {
             Self::Conflict => "Conflict",
             Self::Invalid => "Invalid",
             Self::Malformed => "MalformedResponse",
+            Self::Inadmissible => "InadmissibleObject",
             Self::Other => "Other",
         }
     }
@@ -113,7 +116,7 @@ impl Category {
     /// When another try makes sense.
     pub const fn retry(self) -> Retry {
         match self {
-            Self::Invalid => Retry::AfterChange,
+            Self::Invalid | Self::Inadmissible => Retry::AfterChange,
             _ => Retry::Backoff,
         }
     }
@@ -168,6 +171,9 @@ fn known_cause(cause: &(dyn StdError + 'static)) -> Option<Category> {
     }
     if cause.is::<crate::destination::ResolveHost>() {
         return Some(Category::Dns);
+    }
+    if cause.is::<crate::admit::RefusedObjects>() || cause.is::<crate::client::RefusePath>() {
+        return Some(Category::Inadmissible);
     }
     if cause.is::<crate::client::ConnectTooSlow>() {
         return Some(Category::ConnectTimeout);

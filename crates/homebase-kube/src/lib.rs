@@ -4,6 +4,7 @@
 //! It knows nothing of IRIS, but for the names in the one table of rights, and decides nothing: callers say what to
 //! send.
 
+pub mod admit;
 pub mod apply;
 pub mod bound;
 pub mod claim;

@@ -10,6 +10,8 @@ use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
 
+use crate::client::paths::segment;
+
 #[cfg(test)]
 mod tests;
 
@@ -53,8 +55,8 @@ pub async fn ask_pod(
 ) -> PodAnswer {
     let ObjectKey { namespace, name } = pod;
     let path = path.trim_start_matches('/');
+    let (namespace, name) = (segment(namespace), segment(name));
     let uri = format!("/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy/{path}");
-    // Names of objects are parts of URLs as they are, so there is nothing to go wrong.
     let Ok(request) = Request::get(uri).body(Body::empty()) else { return PodAnswer::None };
     let exchange = async {
         let answer = client.send(request).await.ok()?;

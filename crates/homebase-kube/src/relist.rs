@@ -10,6 +10,7 @@ use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Resource};
 use tokio::time::Instant;
 
+use crate::admit::admitting;
 use crate::error::Category;
 use crate::watch::watch_category;
 
@@ -24,7 +25,7 @@ const RELIST_INTERVAL: Duration = Duration::from_secs(30);
 /// seconds apart.
 const ROW: Duration = Duration::from_secs(60);
 
-/// A watch of objects for `run_watch`.
+/// A watch of objects for `run_watch`, without those that no apiserver can have stored.
 pub fn watch_objects<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -32,7 +33,7 @@ pub fn watch_objects<K>(
 where
     K: Resource + Clone + Debug + serde::de::DeserializeOwned + Send + 'static,
 {
-    relisting(move || watcher(api.clone(), config.clone()).boxed())
+    relisting(move || admitting(watcher(api.clone(), config.clone())).boxed())
 }
 
 /// The same for a watch that `begin` makes as often as is needed.

@@ -9,6 +9,7 @@ use futures::{Stream, StreamExt as _};
 use homebase_core::{Backoff, Chain};
 use kube::runtime::watcher;
 
+use crate::admit::refused_in;
 use crate::error::{Category, categorize};
 
 #[cfg(test)]
@@ -27,6 +28,8 @@ pub trait Listener<K>: Send {
     fn event(&mut self, event: watcher::Event<K>);
     /// The watch failed and will try again; `message` holds all causes.
     fn failure(&mut self, category: Category, message: &str);
+    /// So many objects were refused because no apiserver can have stored them; a failure follows.
+    fn refused(&mut self, _objects: u64) {}
 }
 
 /// The configuration that all watches share.
@@ -66,6 +69,9 @@ pub async fn run_watch<K, F>(
                     continue;
                 }
                 failures += 1;
+                if let Some(refused) = refused_in(&error) {
+                    listener.refused(refused.count);
+                }
                 listener.failure(watch_category(&error), &Chain(&error).to_string());
                 pause(WATCH_BACKOFF.delay(failures, jitter())).await;
             }

@@ -217,6 +217,13 @@ impl Page<'_, '_> {
                 })
             }),
         )?;
+        self.counters(
+            "homebase_member_cluster_objects_refused",
+            "Objects from the cluster that the hub refused because no Kubernetes apiserver can have stored them",
+            fleet.iter().map(|cluster| {
+                (cluster.labels.clone(), cluster.cluster.counters.objects_refused.load(Ordering::Relaxed))
+            }),
+        )?;
         let working: Vec<_> =
             fleet.iter().filter_map(|cluster| Some((cluster, cluster.cluster.working()?))).collect();
         self.gauges(

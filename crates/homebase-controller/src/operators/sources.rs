@@ -2,6 +2,7 @@
 //! for any other, so that a cluster full of ConfigMaps costs nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
@@ -17,7 +18,7 @@ use kube::{Api, Client};
 use tokio::sync::{mpsc, watch};
 
 use crate::reconcile::{Engagement, Watch};
-use crate::watching::until_ready;
+use crate::watching::{Watching, until_ready};
 
 #[cfg(test)]
 mod tests;
@@ -90,14 +91,19 @@ impl Sources {
         requests: Requests,
         wake: impl Fn(&ObjectKey) + Clone + Send + Sync + 'static,
     ) -> Watch {
-        let (client, reachable) = (engagement.client.clone(), engagement.watching.reachable.clone());
-        Watch { kind: "config sources", run: Box::pin(self.clone().run(client, reachable, requests, wake)) }
+        let Watching { reachable, board, .. } = engagement.watching.clone();
+        let (client, refused) = (engagement.client.clone(), board.refused.clone());
+        Watch {
+            kind: "config sources",
+            run: Box::pin(self.clone().run(client, reachable, refused, requests, wake)),
+        }
     }
 
     async fn run(
         self,
         client: Client,
         reachable: watch::Receiver<bool>,
+        refused: Arc<AtomicU64>,
         mut requests: Requests,
         wake: impl Fn(&ObjectKey) + Clone + Send + Sync + 'static,
     ) {
@@ -108,7 +114,8 @@ impl Sources {
                     let Some((key, registration)) = request else { return };
                     let objects: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
                     let config = watch_config().fields(&format!("metadata.name={}", key.name));
-                    let feed = Feed { sources: self.clone(), key, seen: None, wake: wake.clone() };
+                    let refused = refused.clone();
+                    let feed = Feed { sources: self.clone(), key, seen: None, wake: wake.clone(), refused };
                     let reachable = reachable.clone();
                     let pause = move |delay| until_ready(delay, reachable.clone());
                     let watch = run_watch(watch_objects(objects, config), feed, fastrand::f64, pause);
@@ -137,6 +144,8 @@ struct Feed<W> {
     /// What the listing that runs has brought.
     seen: Option<Source>,
     wake: W,
+    /// Counts objects that no apiserver can have stored.
+    refused: Arc<AtomicU64>,
 }
 
 impl<W: Fn(&ObjectKey) + Send> Listener<ConfigMap> for Feed<W> {
@@ -159,6 +168,10 @@ impl<W: Fn(&ObjectKey) + Send> Listener<ConfigMap> for Feed<W> {
         {
             (self.wake)(&self.key);
         }
+    }
+
+    fn refused(&mut self, objects: u64) {
+        self.refused.fetch_add(objects, Ordering::Relaxed);
     }
 
     fn failure(&mut self, category: homebase_kube::Category, message: &str) {

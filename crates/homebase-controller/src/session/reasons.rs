@@ -22,6 +22,7 @@ pub(super) fn reason_of(category: Category) -> FailureReason {
         | Category::Conflict
         | Category::Invalid
         | Category::Malformed
+        | Category::Inadmissible
         | Category::Other => FailureReason::ServerError,
     }
 }

@@ -70,7 +70,8 @@ impl Work {
     ) -> Self {
         let (reachable, is_reachable) = watch::channel(true);
         let (workers, may_run) = watch::channel(MAX_IN_FLIGHT);
-        let board = Arc::new(SyncBoard::default());
+        let refused = cluster.counters.objects_refused.clone();
+        let board = Arc::new(SyncBoard::counting(refused));
         let watching = Watching {
             namespaces: namespaces.clone(),
             board: board.clone(),

@@ -10,7 +10,9 @@ use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, Patch, Patch
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
+use crate::admit::admitted;
 use crate::client::REQUEST_TIMEOUT;
+use crate::client::paths::segment;
 use crate::error::{Category, RequestError};
 
 use super::Progress;
@@ -139,10 +141,15 @@ impl Pages {
 
     async fn next(&mut self) -> Result<Option<Vec<ObjectMeta>>, MigrateObjectsError> {
         let Some(params) = self.params.take() else { return Ok(None) };
-        let page = within(self.all.list_metadata(&params), MigrateObjectsError::ListObjects).await?;
-        let more = page.metadata.continue_.filter(|token| !token.is_empty());
+        let request = async {
+            let page = self.all.list_metadata(&params).await?;
+            let items = page.items.into_iter().map(admitted).collect::<Result<Vec<_>, _>>()?;
+            Ok((page.metadata.continue_, items))
+        };
+        let (token, items) = within(request, MigrateObjectsError::ListObjects).await?;
+        let more = token.filter(|token| !token.is_empty());
         self.params = more.map(|token| params.continue_token(&token));
-        Ok(Some(page.items.into_iter().map(|object| object.metadata).collect()))
+        Ok(Some(items.into_iter().map(|object| object.metadata).collect()))
     }
 }
 
@@ -154,10 +161,11 @@ async fn rewrite(
 ) -> Result<bool, MigrateObjectsError> {
     let namespace = listed.namespace.clone().unwrap_or_default();
     let name = listed.name.as_deref().unwrap_or_default();
-    let objects: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, resource);
+    let objects: Api<DynamicObject> = Api::namespaced_with(client.clone(), &segment(&namespace), resource);
     // By the status, which the hub may write anyway: the apiserver encodes the whole object all the same.
     let (params, patch): (_, Patch<Value>) = (PatchParams::default(), Patch::Merge(json!({})));
-    let request = objects.patch_status(name, &params, &patch);
+    let segment = segment(name);
+    let request = objects.patch_status(&segment, &params, &patch);
     let wrap = |source| MigrateObjectsError::RewriteObject {
         namespace: namespace.clone(),
         name: name.to_owned(),

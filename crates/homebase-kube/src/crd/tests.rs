@@ -211,7 +211,7 @@ async fn each_page_that_is_searched_for_names_of_versions_is_progress() {
             "metadata": if is_last { json!({}) } else { json!({"continue": "more"}) },
             "items": [{
                 "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-                "metadata": {"name": "app", "managedFields": if is_last { json!([entry]) } else { json!([]) }},
+                "metadata": {"name": "app", "uid": "u", "managedFields": if is_last { json!([entry]) } else { json!([]) }},
             }],
         });
         Ok(http::Response::new(Body::from(page.to_string().into_bytes())))

@@ -2,7 +2,7 @@
 //! keeps nothing else of a node, and it holds up nothing: where nodes cannot be read, zones are unknown.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -107,10 +107,11 @@ impl Nodes {
         wake: impl Fn(Concerned) + Clone + Send + Sync + 'static,
     ) -> Watch {
         let (client, reachable) = (engagement.client.clone(), engagement.watching.reachable.clone());
-        let nodes = self.clone();
+        let (nodes, refused) = (self.clone(), engagement.watching.board.refused.clone());
         let run = async move {
             nodes.0.asked.notified().await;
-            let feed = Feed::new(nodes.clone(), wake.clone());
+            let mut feed = Feed::new(nodes.clone(), wake.clone());
+            feed.refused = refused;
             let forbidden = feed.forbidden.clone();
             let pause = move |delay: Duration| {
                 until_ready(pause_of(delay, forbidden.load(Ordering::Relaxed)), reachable.clone())
@@ -184,11 +185,13 @@ struct Feed<W> {
     forbidden: Arc<AtomicBool>,
     /// Whether nothing has failed since the last listing.
     listed: bool,
+    /// Counts objects that no apiserver can have stored.
+    refused: Arc<AtomicU64>,
 }
 
 impl<W: Fn(Concerned)> Feed<W> {
     fn new(nodes: Nodes, wake: W) -> Self {
-        Self { nodes, seen: None, wake, forbidden: Arc::default(), listed: false }
+        Self { nodes, seen: None, wake, forbidden: Arc::default(), listed: false, refused: Arc::default() }
     }
 
     /// The zone of a node; those of one zone share its name.
@@ -234,6 +237,10 @@ impl<W: Fn(Concerned) + Send> Listener<PartialObjectMeta<Node>> for Feed<W> {
         if let Some(concerned) = concerned {
             (self.wake)(concerned);
         }
+    }
+
+    fn refused(&mut self, objects: u64) {
+        self.refused.fetch_add(objects, Ordering::Relaxed);
     }
 
     fn failure(&mut self, category: Category, message: &str) {

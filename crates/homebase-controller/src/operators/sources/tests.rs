@@ -55,7 +55,7 @@ async fn sources_of_a_lost_cluster_are_asked_for_when_it_answers_again_and_not_b
     let (cluster, reachable) = watch::channel(false);
     let (sources, requests) = Sources::new();
     let client = lost(&asked).await;
-    let running = tokio::spawn(sources.clone().run(client, reachable, requests, |_| {}));
+    let running = tokio::spawn(sources.clone().run(client, reachable, Arc::default(), requests, |_| {}));
     for name in ["a", "b"] {
         sources.get(&ObjectKey::new("ns", name));
     }
