@@ -21,6 +21,7 @@ use tower::{BoxError, Service, ServiceBuilder};
 use crate::bound::BoundLayer;
 use crate::destination::{CheckedResolver, DestinationPolicy, RefuseDestination};
 use crate::observe::{ObserveLayer, Observer};
+use crate::resolver::Turns;
 
 mod credentials;
 mod lanes;
@@ -110,7 +111,7 @@ pub fn build_client(
         return Err(BuildClientError::RefuseInsecure);
     }
     check_literal_address(&config.cluster_url, destinations)?;
-    let connector = ConnectDeadline { inner: over_tls(config, tcp(destinations))? };
+    let connector = ConnectDeadline { inner: over_tls(config, tcp(destinations, Turns::home()))? };
     assemble(config, limits, observer, &connector)
 }
 
@@ -131,21 +132,21 @@ pub fn build_registered_client(
     if let Some(url) = kubeconfig.proxy() {
         let url: Uri = url.url().parse().map_err(|_| BuildClientError::ParseServer)?;
         check_literal_address(&url, destinations)?;
-        let tunnel = proxy::tunnel(&url, &config, tcp(destinations))?;
+        let tunnel = proxy::tunnel(&url, &config, tcp(destinations, Turns::work()))?;
         let connector = ConnectDeadline { inner: over_tls(&config, tunnel)? };
         return assemble(&config, limits, observer, &connector);
     }
     if *kubeconfig.trust() == Trust::Plaintext {
-        let connector = ConnectDeadline { inner: tcp(destinations) };
+        let connector = ConnectDeadline { inner: tcp(destinations, Turns::work()) };
         return assemble(&config, limits, observer, &connector);
     }
-    let connector = ConnectDeadline { inner: over_tls(&config, tcp(destinations))? };
+    let connector = ConnectDeadline { inner: over_tls(&config, tcp(destinations, Turns::work()))? };
     assemble(&config, limits, observer, &connector)
 }
 
 /// TCP to addresses that the policy allows.
-fn tcp(destinations: DestinationPolicy) -> Tcp {
-    let mut tcp = HttpConnector::new_with_resolver(CheckedResolver::new(destinations));
+fn tcp(destinations: DestinationPolicy, turns: Turns) -> Tcp {
+    let mut tcp = HttpConnector::new_with_resolver(CheckedResolver::new(destinations, turns));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp

@@ -2,23 +2,19 @@
 //! at a metadata service or at its own host. It opens no connection.
 
 use std::future::Future;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use std::vec;
 
 use hyper_util::client::legacy::connect::dns::Name;
 use tower::Service;
 
+use crate::resolver::{Turns, look_up_in_turn};
+
 mod embedded;
 #[cfg(test)]
 mod tests;
-
-/// How long a name server may take. Shorter than the timeout of a connection, so that a name server which is silent is
-/// not taken for an apiserver that is.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Which addresses are allowed beyond the ordinary ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,11 +38,6 @@ pub enum RefuseDestination {
     #[error("the server's address is unspecified, multicast or broadcast, which no apiserver has")]
     NotAHost,
 }
-
-/// The server's name could not be resolved.
-#[derive(Debug, thiserror::Error)]
-#[error("resolve the server's name")]
-pub struct ResolveHost(#[source] io::Error);
 
 impl DestinationPolicy {
     /// Says whether the hub may connect to an address.
@@ -118,16 +109,17 @@ const AWS_LOCAL: [u16; 2] = [0xfd00, 0xec2];
 /// `fec0::/10`: local to a site, deprecated by RFC 3879, and not routed like a private network (`fc00::/7`).
 const SITE_LOCAL: u16 = 0xfec0;
 
-/// The resolver of the hub's connections: looks a name up anew for each connection and refuses the whole
-/// answer when one of its addresses is refused, so that a name cannot smuggle one in beside a good one.
+/// The resolver of the hub's connections. It checks the addresses of a name each time that they are to be connected to,
+/// and refuses all of them when one is refused, so that a name cannot smuggle one in beside a good one.
 #[derive(Clone, Debug)]
 pub(crate) struct CheckedResolver {
     policy: DestinationPolicy,
+    turns: Turns,
 }
 
 impl CheckedResolver {
-    pub(crate) fn new(policy: DestinationPolicy) -> Self {
-        Self { policy }
+    pub(crate) fn new(policy: DestinationPolicy, turns: Turns) -> Self {
+        Self { policy, turns }
     }
 }
 
@@ -141,15 +133,14 @@ impl Service<Name> for CheckedResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let policy = self.policy;
+        let Self { policy, turns } = *self;
         Box::pin(async move {
-            let looked_up = tokio::net::lookup_host((name.as_str(), 0));
-            let found = tokio::time::timeout(RESOLVE_TIMEOUT, looked_up).await;
-            let found = found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(ResolveHost)?;
-            let addresses: Vec<SocketAddr> = found.collect();
-            for address in &addresses {
-                policy.check(address.ip())?;
+            let found = look_up_in_turn(name.as_str(), turns).await?;
+            for address in &found {
+                policy.check(*address)?;
             }
+            // hyper puts the port in.
+            let addresses: Vec<SocketAddr> = found.into_iter().map(|address| (address, 0).into()).collect();
             Ok(addresses.into_iter())
         })
     }

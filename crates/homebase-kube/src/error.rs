@@ -169,7 +169,7 @@ fn known_cause(cause: &(dyn StdError + 'static)) -> Option<Category> {
     if cause.is::<RefuseDestination>() {
         return Some(Category::DestinationRefused);
     }
-    if cause.is::<crate::destination::ResolveHost>() {
+    if cause.is::<crate::resolver::ResolveHost>() {
         return Some(Category::Dns);
     }
     if cause.is::<crate::admit::RefusedObjects>() || cause.is::<crate::client::RefusePath>() {

@@ -20,6 +20,7 @@ pub mod permissions;
 pub mod pod_proxy;
 pub mod policy;
 pub mod relist;
+pub mod resolver;
 pub mod rotating;
 pub mod watch;
 

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{CheckedResolver, DestinationPolicy, RefuseDestination};
+use crate::resolver::Turns;
 use tower::ServiceExt as _;
 
 fn check(policy: DestinationPolicy, address: &str) -> Result<(), RefuseDestination> {
@@ -105,7 +106,7 @@ fn addresses_of_no_host_are_refused_and_ordinary_ones_are_not() {
 
 #[tokio::test]
 async fn a_name_that_resolves_to_a_refused_address_is_refused() {
-    let resolver = CheckedResolver::new(DestinationPolicy::default());
+    let resolver = CheckedResolver::new(DestinationPolicy::default(), Turns::work());
     let error = resolver.oneshot("localhost".parse().unwrap()).await.unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&RefuseDestination::Loopback));
 }

@@ -3,15 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use homebase_core::Chain;
 use homebase_kube::destination::DestinationPolicy;
+use homebase_kube::resolver;
 use homebase_kubeconfig::Server;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::report::{Check, Finding};
 
-/// Two tries of a resolver that asks its second server after some seconds.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// As long as the hub waits for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// More addresses than a name has in practice; each may take the whole timeout.
@@ -54,12 +54,8 @@ pub(super) async fn resolve(server: &Server, destinations: DestinationPolicy) ->
 }
 
 async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let found = timeout(RESOLVE_TIMEOUT, lookup_host((host, port)))
-        .await
-        .map_err(|_| format!("{host}: no answer from DNS within {} s", RESOLVE_TIMEOUT.as_secs()))?
-        .map_err(|error| format!("{host}: {error}"))?;
-    let addresses: Vec<SocketAddr> = found.collect();
-    if addresses.is_empty() { Err(format!("{host} has no address")) } else { Ok(addresses) }
+    let found = resolver::look_up(host).await.map_err(|error| format!("{host}: {}", Chain(&error)))?;
+    Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
 }
 
 /// Connects to the first address that takes a connection.
