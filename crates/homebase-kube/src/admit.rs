@@ -6,7 +6,9 @@ use std::fmt;
 use std::future::{Future, ready};
 
 use futures::{Stream, StreamExt as _};
-use homebase_core::{NamespaceName, name::is_subdomain};
+use homebase_core::NamespaceName;
+use homebase_core::name::is_subdomain;
+use homebase_core::text::{self, Limit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
 use kube::runtime::watcher::{self, Event};
@@ -23,7 +25,7 @@ const MAX_LABEL: usize = 63;
 /// The size of all annotations of an object together, keys and values (Kubernetes' limit).
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 /// As much of a refused value as is shown.
-const MAX_SHOWN: usize = 64;
+const SHOWN: Limit = Limit::Chars(64);
 
 /// Why the metadata of an object cannot be of a Kubernetes apiserver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +33,7 @@ const MAX_SHOWN: usize = 64;
 pub struct Inadmissible {
     /// The field.
     field: &'static str,
-    /// Its value in printable ASCII, cut.
+    /// Its value, cleaned and cut.
     value: String,
     /// What a Kubernetes apiserver admits.
     rule: &'static str,
@@ -39,9 +41,7 @@ pub struct Inadmissible {
 
 impl Inadmissible {
     fn new(field: &'static str, value: &str, rule: &'static str) -> Self {
-        let shown: String = value.chars().take(MAX_SHOWN).flat_map(char::escape_default).collect();
-        let cut = if value.chars().nth(MAX_SHOWN).is_some() { "..." } else { "" };
-        Self { field, value: shown + cut, rule }
+        Self { field, value: text::line(value, SHOWN), rule }
     }
 }
 

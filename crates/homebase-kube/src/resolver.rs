@@ -2,7 +2,6 @@
 //! that is given up ends. It judges no address.
 
 use std::fs;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
