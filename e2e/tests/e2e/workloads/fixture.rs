@@ -294,11 +294,17 @@ impl Case {
 
     /// Waits until `StorageReady` of a cluster speaks of its present spec and has this reason; returns its message.
     pub(super) async fn until_storage(&self, name: &str, reason: &str) -> String {
+        self.until_storage_of(name, reason, "").await
+    }
+
+    /// The same with a message that holds a text: several claims can be the first one that a reason is about.
+    pub(super) async fn until_storage_of(&self, name: &str, reason: &str, words: &str) -> String {
         self.until(CLUSTER, name, |cluster| {
             let storage = condition(cluster, "StorageReady");
             let is_current = storage["observedGeneration"] == cluster["metadata"]["generation"];
-            if is_current && storage["reason"] == reason {
-                return Ok(text(&storage, "/message"));
+            let message = text(&storage, "/message");
+            if is_current && storage["reason"] == reason && message.contains(words) {
+                return Ok(message);
             }
             Err(format!("generation {}: {storage}", cluster["metadata"]["generation"]))
         })

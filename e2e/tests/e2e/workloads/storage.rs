@@ -56,8 +56,7 @@ async fn a_mirror_grows_claim_by_claim_and_no_pod_is_restarted() {
     until_requested(&case, first, "2Gi").await;
     case.until_replaced("StatefulSet", "iris-data-0", &set).await;
     case.until_ready(CLUSTER, "iris").await;
-    let told = case.until_storage("iris", "Growing").await;
-    assert!(told.contains(&format!("{first} grows to 2Gi")), "{told}");
+    case.until_storage_of("iris", "Growing", &format!("{first} grows to 2Gi")).await;
     case.assert_quiet().await;
     assert_eq!(requested(&case.get(CLAIM, second).await.unwrap()), "1Gi");
 
@@ -116,8 +115,7 @@ async fn a_class_without_expansion_is_told_and_tried_again_until_it_has_it() {
     // One that is refused holds up no other, and what is to come gets its size: the set is made anew.
     case.until_replaced("StatefulSet", "iris-data", &set).await;
     case.until_ready(CLUSTER, "iris").await;
-    let told = case.until_storage("iris", "GrowthRefused").await;
-    assert!(told.starts_with("2 of 4 claims"), "{told}");
+    let told = case.until_storage_of("iris", "GrowthRefused", "2 of 4 claims").await;
     for claim in ["iris-data-iris-data-0", "iris-wij-iris-data-0"] {
         assert!(told.contains(claim), "{told}");
     }
@@ -241,11 +239,11 @@ async fn a_claim_that_is_deleted_by_hand_is_told_and_held_by_its_pod() {
     let case = Case::begin("claim-deleted").await;
     case.apply(CLUSTER, "iris", &mirrored()).await;
     case.until_ready(CLUSTER, "iris").await;
+    case.until_storage("iris", "AllBound").await;
     let claim = "iris-data-iris-data-0-1";
     let old = uid(&case.get(CLAIM, claim).await.unwrap());
     case.delete(CLAIM, claim).await;
-    let told = case.until_storage("iris", "NotBound").await;
-    assert!(told.contains(&format!("{claim} is being deleted")), "{told}");
+    case.until_storage_of("iris", "NotBound", &format!("{claim} is being deleted")).await;
     let cluster = case.get(CLUSTER, "iris").await.unwrap();
     assert_eq!(condition(&cluster, "Ready")["status"], "True", "its pod still runs on it");
     case.assert_quiet().await;
