@@ -14,9 +14,11 @@ use tokio::task::JoinHandle;
 use homebase_planes::{ControlPlane, Error, Result, free_port};
 
 mod answers;
+mod intercept;
 mod pipe;
 mod tls;
 
+pub use intercept::Interceptor;
 use tls::Identities;
 
 /// As many as a client that opens connections one after the other can have waiting.

@@ -29,6 +29,11 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Above the largest answer, the metrics of a hundred clusters.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Arguments of `unshare` that put a file in the place of `/etc/resolv.conf` for one program alone; then come the file, the
+/// program and its arguments.
+const WITH_OWN_FILE: [&str; 5] =
+    ["--map-root-user", "--mount", "sh", "-c", r#"mount --bind "$0" /etc/resolv.conf && exec "$@""#];
+
 /// How to start a hub.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -39,6 +44,7 @@ pub struct HubBuilder {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     binary: Option<PathBuf>,
+    resolv_conf: Option<String>,
     dir: Option<PathBuf>,
     keep_logs: bool,
 }
@@ -74,6 +80,7 @@ impl HubProcess {
             arguments: Vec::new(),
             environment: Vec::new(),
             binary: None,
+            resolv_conf: None,
             dir: None,
             keep_logs: false,
         }
@@ -105,6 +112,12 @@ impl HubBuilder {
         self
     }
 
+    /// The text of an `/etc/resolv.conf` that this hub sees, and nobody else.
+    pub fn resolv_conf(mut self, text: impl Into<String>) -> Self {
+        self.resolv_conf = Some(text.into());
+        self
+    }
+
     /// Where its files lie; a directory of its own below the target directory by
     /// default. What is in it is removed.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
@@ -131,9 +144,17 @@ impl HubBuilder {
         arguments.extend(["--namespace".into(), self.namespace.into()]);
         arguments.extend(["--http-address".into(), "127.0.0.1:0".into()]);
         arguments.extend(self.arguments);
+        let mut path = self.binary.map_or_else(binary, Ok)?;
+        if let Some(text) = self.resolv_conf {
+            let file = layout.root().join("resolv.conf");
+            fs::write(&file, text).map_err(Error::io("write", &file))?;
+            let inner = [file.into_os_string(), path.into_os_string()];
+            arguments.splice(0..0, WITH_OWN_FILE.map(OsString::from).into_iter().chain(inner));
+            path = "unshare".into();
+        }
         let program = Program {
             name: "homebase",
-            path: self.binary.map_or_else(binary, Ok)?,
+            path,
             arguments,
             environment: self.environment,
             log: layout.log("homebase"),

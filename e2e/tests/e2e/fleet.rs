@@ -5,6 +5,7 @@ mod alone;
 mod deregistration;
 mod hostile;
 mod identity;
+mod names;
 mod pages;
 pub(crate) mod pool;
 mod rights;

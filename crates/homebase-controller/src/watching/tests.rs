@@ -180,3 +180,30 @@ async fn what_may_not_be_listed_and_is_not_needed_is_not_asked_for_all_the_time(
     assert!(pause_after(Grant::Optional, 500).await < FORBIDDEN_PAUSE);
     assert!(pause_after(Grant::Required, 403).await < FORBIDDEN_PAUSE);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_object_is_told_until_a_listing_holds_none_and_takes_nothing_away() {
+    let object = |name: &str| {
+        let mut object = ConfigMap::default();
+        (object.metadata.name, object.metadata.namespace) = (Some(name.to_owned()), Some("ns".to_owned()));
+        object
+    };
+    let (mut feed, _) = feed(Grant::Required);
+    for event in [Event::Init, Event::InitApply(object("kept")), Event::InitDone] {
+        feed.event(event);
+    }
+    // The next listing has an object that is refused, and therefore no end.
+    feed.event(Event::Init);
+    feed.refused(3);
+    feed.failure(Category::Inadmissible, "metadata.name is not a name");
+    feed.event(Event::Apply(object("new")));
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    let words = feed.watching.board.missing();
+    assert_eq!(words.as_deref(), Some("ConfigMap (InadmissibleObject: metadata.name is not a name)"));
+    assert_eq!(feed.watching.board.refused.load(std::sync::atomic::Ordering::Relaxed), 3);
+    let known = feed.store.in_namespace("ns", |_| true);
+    assert_eq!(known.len(), 2, "{known:?}");
+    feed.event(Event::Init);
+    feed.event(Event::InitDone);
+    assert_eq!(feed.watching.board.missing(), None);
+}

@@ -41,7 +41,7 @@ impl Identities {
 }
 
 /// It offers HTTP/1.1 only, which is what the answers are written in.
-fn config(identity: &Identity) -> Result<Arc<ServerConfig>> {
+pub(super) fn config(identity: &Identity) -> Result<Arc<ServerConfig>> {
     let read = || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
         let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes())?];
         let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?;

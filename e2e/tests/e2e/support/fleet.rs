@@ -24,6 +24,7 @@ pub(crate) struct Fleet {
     kubeconfig: String,
     name: String,
     arguments: Vec<String>,
+    resolv_conf: Option<String>,
     /// What must appear nowhere: every token that was ever put into a registration, and planted texts.
     secrets: Mutex<BTreeSet<String>>,
 }
@@ -34,6 +35,7 @@ pub(crate) struct FleetBuilder {
     name: String,
     work: Vec<Builder>,
     arguments: Vec<String>,
+    resolv_conf: Option<String>,
 }
 
 impl FleetBuilder {
@@ -49,16 +51,23 @@ impl FleetBuilder {
         self
     }
 
+    /// The `/etc/resolv.conf` that the hub sees.
+    pub(crate) fn resolv_conf(mut self, text: &str) -> Self {
+        self.resolv_conf = Some(text.to_owned());
+        self
+    }
+
     /// Starts the control planes and makes the registration namespace; the hub follows with `Fleet::start_hub`.
     pub(crate) async fn start_planes(self) -> Fleet {
-        let Self { name, work, arguments } = self;
+        let Self { name, work, arguments, resolv_conf } = self;
         // The controller manager is needed for its garbage collector.
         let home = ControlPlane::builder(format!("{name}-home")).scheduler(false).kwok(false).audit_log(true);
         let mut work = start_many([home].into_iter().chain(work)).await.unwrap();
         let home = work.remove(0);
         create_namespace(&home, NAMESPACE).await;
         let kubeconfig = home.kubeconfig_for_home(TOKEN_LIFETIME).await.unwrap();
-        let fleet = Fleet { home, work, hub: None, kubeconfig, name, arguments, secrets: Mutex::default() };
+        let (hub, secrets) = (None, Mutex::default());
+        let fleet = Fleet { home, work, hub, kubeconfig, name, arguments, resolv_conf, secrets };
         fleet.keep_tokens_of(&fleet.kubeconfig);
         fleet
     }
@@ -74,7 +83,7 @@ impl FleetBuilder {
 impl Fleet {
     /// Describes a fleet. The name tells its logs from others'.
     pub(crate) fn builder(name: &str) -> FleetBuilder {
-        FleetBuilder { name: name.to_owned(), work: Vec::new(), arguments: Vec::new() }
+        FleetBuilder { name: name.to_owned(), work: Vec::new(), arguments: Vec::new(), resolv_conf: None }
     }
 
     /// Home first, then the work clusters.
@@ -114,6 +123,9 @@ impl Fleet {
         let mut hub = HubProcess::builder(name, &self.kubeconfig).arg("--allow-loopback-destinations");
         for argument in &self.arguments {
             hub = hub.arg(argument);
+        }
+        if let Some(text) = &self.resolv_conf {
+            hub = hub.resolv_conf(text);
         }
         self.hub = Some(hub.start().await.unwrap());
     }
