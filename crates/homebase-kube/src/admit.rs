@@ -81,7 +81,7 @@ pub fn admit(meta: &ObjectMeta) -> Result<(), Inadmissible> {
         return Err(Inadmissible::new("metadata.namespace", namespace, rule));
     }
     let uid = meta.uid.as_deref().unwrap_or_default();
-    if !is_token(uid, MAX_UID, b"-") {
+    if !is_uid(uid) {
         return Err(Inadmissible::new("metadata.uid", uid, "a UID: 1 to 64 letters, digits and `-`"));
     }
     if let Some(version) = &meta.resource_version
@@ -147,6 +147,11 @@ fn is_qualified(text: &str) -> bool {
 fn is_token(text: &str, longest: usize, besides: &[u8]) -> bool {
     (1..=longest).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || besides.contains(&byte))
+}
+
+/// Whether a text can be a UID.
+pub(crate) fn is_uid(text: &str) -> bool {
+    is_token(text, MAX_UID, b"-")
 }
 
 /// An answered object, checked.

@@ -7,6 +7,7 @@ use homebase_core::ClusterUid;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 
+use crate::admit::is_uid;
 use crate::error::{Category, RequestError, categorize};
 
 /// How long the answer to one probe may take: long for a healthy apiserver, short beside the time in which
@@ -16,8 +17,6 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The namespace whose UID stands for the cluster: every cluster has it, and nobody can re-create it.
 const IDENTITY_NAMESPACE: &str = "kube-system";
 
-/// The longest UID that is believed: Kubernetes' own have 36 characters.
-const MAX_UID: usize = 64;
 /// As much of a version as is shown: it becomes a metric label.
 const MAX_VERSION: usize = 64;
 
@@ -66,9 +65,7 @@ pub async fn fetch_identity(client: &Client) -> Result<Identity, FetchIdentityEr
         .await
         .map_err(|_| FetchIdentityError::AwaitAnswer)?
         .map_err(|error| FetchIdentityError::ReadNamespace(error.into()))?;
-    let is_uid =
-        |uid: &String| (1..=MAX_UID).contains(&uid.len()) && uid.chars().all(|c| c.is_ascii_graphic());
-    let uid = namespace.metadata.uid.filter(is_uid).ok_or(FetchIdentityError::ReadUid)?;
+    let uid = namespace.metadata.uid.filter(|uid| is_uid(uid)).ok_or(FetchIdentityError::ReadUid)?;
     Ok(Identity { uid: ClusterUid::new(uid), latency: started.elapsed() })
 }
 
