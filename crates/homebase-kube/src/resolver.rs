@@ -194,6 +194,10 @@ fn build() -> Result<TokioResolver, NetError> {
             (ResolverConfig::from_parts(None, Vec::new(), vec![local]), ResolverOpts::default())
         }
     };
+    asking(config, options)
+}
+
+fn asking(config: ResolverConfig, options: ResolverOpts) -> Result<TokioResolver, NetError> {
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     *builder.options_mut() = bounded(options);
     builder.build()

@@ -1,13 +1,18 @@
 //! What is made of the system's configuration, and lookups that need no name server.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::system_conf::parse_resolv_conf;
+use tokio::net::UdpSocket;
 
 use super::look_up_in_turn;
 use super::{
-    MAX_LOOKUPS, QUERY_TIMEOUT, RESOLVE_TIMEOUT, RETRIES, ResolveHost, Turns, bounded, like_libc, look_up,
+    MAX_LOOKUPS, QUERY_TIMEOUT, RESOLVE_TIMEOUT, RETRIES, ResolveHost, Turns, asking, bounded, like_libc,
+    look_up,
 };
 
 #[test]
@@ -57,4 +62,58 @@ async fn what_is_no_name_has_no_address() {
         let error: ResolveHost = look_up(host).await.unwrap_err();
         assert!(!error.to_string().is_empty());
     }
+}
+
+/// A name server that knows `api.corp.example` by one IPv4 address, and says nothing about its IPv6 addresses. It counts
+/// what it is asked.
+async fn name_server() -> (u16, Arc<AtomicUsize>) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        let mut query = [0; 512];
+        while let Ok((length, client)) = socket.recv_from(&mut query).await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let question = &query[12..length];
+            let end = question.iter().position(|byte| *byte == 0).unwrap() + 5;
+            let (question, kind) = (&question[..end], question[end - 3]);
+            let is_known = question.starts_with(b"\x03api\x04corp\x07example\x00");
+            if kind != A && is_known {
+                continue;
+            }
+            // Response, recursion available; and NXDOMAIN of what is not known.
+            let code = if is_known { 0x80 } else { 0x83 };
+            let mut answer = [&query[..2], &[0x81, code, 0, 1, 0, u8::from(is_known), 0, 0, 0, 0]].concat();
+            answer.extend_from_slice(question);
+            if is_known {
+                // The name of the question, A, IN, 60 s, four bytes.
+                answer.extend_from_slice(&[0xc0, 12, 0, A, 0, 1, 0, 0, 0, 60, 0, 4, 10, 1, 2, 3]);
+            }
+            socket.send_to(&answer, client).await.unwrap();
+        }
+    });
+    (port, asked)
+}
+
+/// The type of a record of an IPv4 address.
+const A: u8 = 1;
+
+#[tokio::test]
+async fn a_name_is_found_in_a_search_domain_by_a_server_that_is_silent_about_ipv6() {
+    let (port, asked) = name_server().await;
+    let mut server = NameServerConfig::udp(Ipv4Addr::LOCALHOST.into());
+    server.connections[0].port = port;
+    let search = vec!["other.example.".parse().unwrap(), "corp.example.".parse().unwrap()];
+    let config = ResolverConfig::from_parts(None, search, vec![server]);
+    let resolver = asking(config, ResolverOpts::default()).unwrap();
+    let find = async || {
+        let found = tokio::time::timeout(RESOLVE_TIMEOUT, resolver.lookup_ip("api")).await.unwrap().unwrap();
+        found.iter().collect::<Vec<_>>()
+    };
+    let address = vec![IpAddr::from([10, 1, 2, 3])];
+    assert_eq!(find().await, address, "although nothing is said of IPv6 addresses");
+    assert!(asked.load(Ordering::Relaxed) >= 3);
+    let error = resolver.lookup_ip("none.corp.example.").await.unwrap_err();
+    assert!(matches!(ResolveHost::of(error), ResolveHost::Absent));
 }
