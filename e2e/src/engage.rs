@@ -113,6 +113,8 @@ impl Bench {
         }
         let mut hub = HubProcess::builder("engage-hub", home.admin_kubeconfig())
             .namespace(NAMESPACE)
+            // It deregisters all clusters at once, over and over.
+            .arg("--fleet-brake=0")
             .arg("--allow-loopback-destinations");
         if let Some(binary) = &options.hub {
             hub = hub.binary(binary);

@@ -31,6 +31,10 @@ pub const EXPECTED_CLUSTER_UID: &str = "homebase.dev/expected-cluster-uid";
 /// Registration: `true` accepts an insecure kubeconfig, where the hub's settings allow it too.
 pub const ALLOW_INSECURE: &str = "homebase.dev/allow-insecure";
 
+/// `WorkCluster`: UID of the `kube-system` Namespace of the cluster, pinned on first contact. The status shows it too;
+/// as metadata it is part of the request that creates the `WorkCluster`.
+pub const CLUSTER_UID: &str = "homebase.dev/cluster-uid";
+
 /// The hub that an object was written by.
 pub const HUB_ID: &str = "homebase.dev/hub-id";
 

@@ -21,13 +21,15 @@ struct State {
     brake: Brake,
     /// Whether it was said that the brake holds.
     told: bool,
+    /// How many registrations are missing while their sessions go on.
+    missing: usize,
 }
 
 /// Nothing is deleted now.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "nothing is deleted while so many clusters of the fleet were lost at once: rather than all of them, the hub may have \
-     lost its network"
+    "nothing is deleted while so many clusters of the fleet, or their registrations, were lost at once: rather than all \
+     of them, the hub may have lost its network, or the home cluster its Secrets"
 )]
 pub struct RefuseDeletion;
 
@@ -39,7 +41,7 @@ impl From<RefuseDeletion> for ReconcileError {
 
 impl FleetBrake {
     pub(crate) fn new(share: u8, registry: Arc<Registry>) -> Self {
-        Self { state: Mutex::new(State { brake: Brake::new(share), told: false }), registry }
+        Self { state: Mutex::new(State { brake: Brake::new(share), told: false, missing: 0 }), registry }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -58,10 +60,22 @@ impl FleetBrake {
         self.holds();
     }
 
+    /// So many registrations are missing while their sessions go on. True when that is another number than before.
+    pub(crate) fn missing(&self, count: usize) -> bool {
+        std::mem::replace(&mut self.lock().missing, count) != count
+    }
+
+    /// How many registrations are missing while their sessions go on.
+    pub(crate) fn count_missing(&self) -> usize {
+        self.lock().missing
+    }
+
     /// Whether nothing may be deleted now.
     pub(crate) fn holds(&self) -> bool {
         let clusters = self.registry.sessions();
         let mut state = self.lock();
+        // The registrar reports this doubt itself.
+        let doubted = state.missing > 0;
         let holds = state.brake.holds(clusters, Timestamp::now());
         if std::mem::replace(&mut state.told, holds) != holds {
             let lost = state.brake.count();
@@ -76,7 +90,7 @@ impl FleetBrake {
                 tracing::info!(lost, clusters, "deletions go on");
             }
         }
-        holds
+        holds || doubted
     }
 
     /// Refuses what cannot be undone while the brake holds.

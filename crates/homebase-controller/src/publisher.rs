@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use homebase_api::{WorkCluster, WorkClusterStatus, labels};
-use homebase_core::{Chain, ClusterId, ObjectKey};
+use homebase_api::{WorkCluster, WorkClusterStatus, annotations, labels};
+use homebase_core::{Chain, ClusterId, ClusterUid, ObjectKey};
+use homebase_kube::Category;
 use homebase_kube::apply::{self, Dependents, WriteError};
+use homebase_kube::crd::{CrdPolicy, Installation, Progress, install_crds};
 use homebase_kube::event::Events;
 use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
@@ -18,6 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::ObjectMeta;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client, Resource as _, ResourceExt as _};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::{BEAT, Hub, Loop};
@@ -30,17 +33,22 @@ pub(crate) mod status;
 /// Status writes that run at the same time: a fleet of a thousand clusters is written within seconds, and
 /// the home apiserver does not notice.
 const CONCURRENT_WRITES: usize = 8;
+/// How long the installation of a CRD that was deleted may take: an apiserver establishes one within seconds, and one
+/// that is still being deleted goes first.
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is kept of a `WorkCluster`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Published {
-    uid: String,
+    pub(crate) uid: String,
     generation: i64,
     /// The UID of the Secret that it belongs to.
     secret_uid: Option<String>,
     secret_name: Option<String>,
     managed: bool,
     deleting: bool,
+    /// The identity of the cluster, where it is metadata; one that an earlier version pinned is in the status alone.
+    pin: Option<ClusterUid>,
     pub(crate) status: Option<WorkClusterStatus>,
 }
 
@@ -53,11 +61,31 @@ fn view(object: &WorkCluster) -> Published {
         secret_name: owner.map(|owner| owner.name.clone()),
         managed: object.labels().get(labels::MANAGED_BY).is_some_and(|by| by == labels::MANAGED_BY_HOMEBASE),
         deleting: object.meta().deletion_timestamp.is_some(),
+        pin: object.annotations().get(annotations::CLUSTER_UID).cloned().map(ClusterUid::new),
         status: object.status.clone(),
     }
 }
 
+impl Published {
+    /// The identity that was pinned under the registration that has this UID.
+    pub(crate) fn pin(&self, secret: &str) -> Option<ClusterUid> {
+        let is_same = self.secret_uid.as_deref() == Some(secret);
+        if let Some(pin) = self.pin.as_ref().filter(|_| is_same) {
+            return Some(pin.clone());
+        }
+        let status = self.status.as_ref()?;
+        let observed = status.observed_secret.as_ref().filter(|observed| observed.uid == secret)?;
+        status
+            .identity
+            .as_ref()
+            .map(|identity| ClusterUid::new(identity.uid.clone()))
+            .filter(|_| !observed.uid.is_empty())
+    }
+}
+
 struct Publisher {
+    /// Notified when the home cluster does not serve the kind.
+    unserved: Arc<Notify>,
     hub: Arc<Hub>,
     home: Client,
     events: Events,
@@ -66,16 +94,19 @@ struct Publisher {
 /// Runs until it is cancelled.
 pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) {
     let objects: Api<WorkCluster> = Api::namespaced(home.clone(), &hub.settings.namespace);
-    let feed = Feed { hub: hub.clone() };
+    let unserved = Arc::new(Notify::new());
+    let feed = Feed { hub: hub.clone(), unserved: unserved.clone() };
     let mut watch = std::pin::pin!(run_watch(
         watch_objects(objects, watch_config()),
         feed,
         fastrand::f64,
         tokio::time::sleep
     ));
-    let publisher = Publisher { events: Events::new(home.clone(), &hub.settings.instance), hub, home };
+    let publisher =
+        Publisher { unserved, events: Events::new(home.clone(), &hub.settings.instance), hub, home };
     let queue = publisher.hub.publishing().clone();
     let mut running = FuturesUnordered::new();
+    let mut restoring = FuturesUnordered::new();
     let mut beat = tokio::time::interval(BEAT);
     loop {
         publisher.hub.beat(Loop::Publisher);
@@ -83,14 +114,38 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
             () = cancel.cancelled() => return,
             () = &mut watch => return,
             _ = beat.tick() => {}
+            () = publisher.unserved.notified(), if restoring.is_empty() => {
+                restoring.push(restore_crds(&publisher.home, &publisher.hub.settings.field_manager));
+            }
+            Some(()) = restoring.next(), if !restoring.is_empty() => {}
             Some(()) = running.next(), if !running.is_empty() => {}
             id = queue.take(), if running.len() < CONCURRENT_WRITES => running.push(publisher.work_on(id)),
         }
     }
 }
 
+/// Installs the CRDs of the home cluster again that somebody has deleted while the hub runs.
+async fn restore_crds(home: &Client, manager: &str) {
+    tracing::warn!("the home cluster no longer serves WorkClusters: their CRD is installed again");
+    let (crds, progress) = (homebase_api::home_crds(), Progress::default());
+    // The hubs of several namespaces share it.
+    let how = Installation { manager, policy: CrdPolicy::Install, claim: None, progress: &progress };
+    let outcome = tokio::time::timeout(RESTORE_TIMEOUT, install_crds(home, &crds, how)).await;
+    match outcome {
+        Ok(Ok(_)) => tracing::info!("the CRD of WorkClusters is installed"),
+        Ok(Err(error)) => {
+            tracing::warn!(error = %Chain(&error), "the CRD of WorkClusters is not installed; retrying");
+        }
+        Err(_) => tracing::warn!(
+            seconds = RESTORE_TIMEOUT.as_secs(),
+            "the CRD of WorkClusters is not installed in time; retrying"
+        ),
+    }
+}
+
 struct Feed {
     hub: Arc<Hub>,
+    unserved: Arc<Notify>,
 }
 
 impl Listener<WorkCluster> for Feed {
@@ -111,7 +166,10 @@ impl Listener<WorkCluster> for Feed {
         }
     }
 
-    fn failure(&mut self, _: homebase_kube::Category, message: &str) {
+    fn failure(&mut self, category: Category, message: &str) {
+        if category == Category::NotFound {
+            self.unserved.notify_one();
+        }
         tracing::warn!(error = message, "WorkClusters cannot be watched; sessions go on");
     }
 }
@@ -154,13 +212,28 @@ impl Publisher {
             }
             // It belongs to another registration of the same name: its pin and its history end with that.
             (Some(_), Some(published)) => self.remove_superseded(&key, &published).await,
-            (None, Some(published)) => self.remove_unregistered(&key, &published).await,
+            (None, Some(published)) => self.remove_unregistered(id, &key, &published).await,
             (Some(cluster), None) => self.create(&key, &cluster).await,
             (None, None) => Ok(()),
         }
     }
 
     async fn create(&self, key: &ObjectKey, cluster: &Cluster) -> Result<(), WriteError> {
+        // The garbage collector would delete it again, as its owner does not exist.
+        if cluster.shown().missing.is_some() {
+            return Ok(());
+        }
+        let created = self.apply(key, cluster, cluster.pin()).await?;
+        self.write_status(key, cluster, created).await
+    }
+
+    /// Writes the metadata of a `WorkCluster`.
+    async fn apply(
+        &self,
+        key: &ObjectKey,
+        cluster: &Cluster,
+        pin: Option<ClusterUid>,
+    ) -> Result<Published, WriteError> {
         let owner = OwnerReference {
             api_version: Secret::api_version(&()).into_owned(),
             kind: Secret::kind(&()).into_owned(),
@@ -168,10 +241,12 @@ impl Publisher {
             uid: cluster.secret.uid.clone(),
             ..OwnerReference::default()
         };
+        let pin = pin.map(|uid| [(annotations::CLUSTER_UID.to_owned(), uid.to_string())].into());
         let object = WorkCluster {
             metadata: ObjectMeta {
                 name: Some(key.name.clone()),
                 namespace: Some(key.namespace.clone()),
+                annotations: pin,
                 labels: Some(
                     [(labels::MANAGED_BY.to_owned(), labels::MANAGED_BY_HOMEBASE.to_owned())].into(),
                 ),
@@ -180,17 +255,23 @@ impl Publisher {
             },
             ..WorkCluster::default()
         };
-        let created = apply::apply(&self.home, &object, &self.hub.settings.field_manager).await?;
-        self.hub.work_clusters.note(&created, view);
-        self.write_status(key, cluster, view(&created)).await
+        let applied = apply::apply(&self.home, &object, &self.hub.settings.field_manager).await?;
+        self.hub.work_clusters.note(&applied, view);
+        Ok(view(&applied))
     }
 
     async fn write_status(
         &self,
         key: &ObjectKey,
         cluster: &Cluster,
-        published: Published,
+        mut published: Published,
     ) -> Result<(), WriteError> {
+        // Before the status, for which the first write to the cluster waits. A WorkCluster that somebody else made is
+        // not taken over by it.
+        let pin = cluster.pin().filter(|pin| published.pin.as_ref() != Some(pin) && published.managed);
+        if pin.is_some() && !published.deleting {
+            published = self.apply(key, cluster, pin).await?;
+        }
         let now = Timestamp::now();
         let instance = &self.hub.settings.instance;
         let previous = published.status.unwrap_or_default();
@@ -221,8 +302,31 @@ impl Publisher {
         Ok(())
     }
 
+    /// Says of a cluster that its registration exists and that it has no session, as when a list of the registrations
+    /// lacks it: it is not known to be ready.
+    async fn disown(&self, id: &ClusterId, key: &ObjectKey, published: &Published) -> Result<(), WriteError> {
+        let previous = published.status.clone().unwrap_or_default();
+        // The session may have begun while the Secret was read.
+        let Some(next) = status::without_session(&previous, published.generation, Timestamp::now())
+            .filter(|_| self.hub.registry.get(id).is_none())
+        else {
+            return Ok(());
+        };
+        tracing::warn!(cluster = %id, "the registration exists and is missing from the list: the cluster has no session");
+        let manager = &self.hub.settings.field_manager;
+        let written: WorkCluster =
+            apply::apply_status(&self.home, key, &published.uid, &next, manager).await?;
+        self.hub.work_clusters.note(&written, view);
+        Ok(())
+    }
+
     /// Removes a `WorkCluster` whose registration is gone, after a look at the Secret itself.
-    async fn remove_unregistered(&self, key: &ObjectKey, published: &Published) -> Result<(), WriteError> {
+    async fn remove_unregistered(
+        &self,
+        id: &ClusterId,
+        key: &ObjectKey,
+        published: &Published,
+    ) -> Result<(), WriteError> {
         if !published.managed || published.deleting {
             return Ok(());
         }
@@ -239,7 +343,7 @@ impl Publisher {
                 secret.uid() == published.secret_uid && read.iter().any(names)
             });
             if still_registers {
-                return Ok(());
+                return self.disown(id, key, published).await;
             }
         }
         apply::delete_exact::<WorkCluster>(&self.home, key, &published.uid, Dependents::Delete).await?;

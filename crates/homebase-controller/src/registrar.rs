@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use homebase_core::{Chain, ClusterId, ClusterUid, ObjectKey};
+use homebase_core::{Chain, ClusterId, ClusterUid};
+use homebase_fleet::departures::Departures;
 use homebase_fleet::findings::Unusable;
 use homebase_fleet::session::Session;
 use homebase_kube::client::{BuildClientError, build_registered_client};
@@ -33,6 +34,7 @@ use crate::registry::{Cluster, View};
 use crate::session::{self, Terms};
 use crate::store::Store;
 
+mod departures;
 mod observer;
 mod reread;
 mod rotation;
@@ -72,6 +74,11 @@ struct Registrar {
     trials: JoinSet<Tried>,
     /// Requests to the home cluster that nobody waits for; some bring a Secret.
     errands: JoinSet<Option<Secret>>,
+    /// Looks at single Secrets; each brings the name of a cluster that is not registered.
+    looks: JoinSet<Option<ClusterId>>,
+    departures: Departures,
+    /// The identities of clusters whose sessions begin again, by [`complaint_key`].
+    pins: HashMap<String, ClusterUid>,
     /// Names whose session still ends: the next one begins when it has.
     ending: HashMap<Id, Arc<Cluster>>,
     /// What was last said about registrations that have no `WorkCluster` to say it on.
@@ -95,12 +102,15 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
     let mut watches = std::pin::pin!(watches);
     let mut registrar = Registrar {
         events: Events::new(home.clone(), &hub.settings.instance),
+        departures: Departures::new(hub.settings.fleet_brake),
         home,
         hub,
         running: HashMap::new(),
         sessions: JoinSet::new(),
         trials: JoinSet::new(),
         errands: JoinSet::new(),
+        looks: JoinSet::new(),
+        pins: HashMap::new(),
         ending: HashMap::new(),
         told: HashMap::new(),
     };
@@ -122,6 +132,9 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
                 Ok(secret) => secret.iter().for_each(|secret| registrar.read_again(secret)),
                 Err(error) => tracing::error!(panicked = error.is_panic(), "an errand of the registrar ended"),
             },
+            Some(Ok(Some(id))) = registrar.looks.join_next(), if !registrar.looks.is_empty() => {
+                registrar.departures.confirm(&id);
+            }
             // A Secret that changes its convention leaves one watch and comes into another a moment later: looked at
             // in between, it would seem gone.
             () = changed.notified() => tokio::time::sleep(SETTLE).await,
@@ -163,12 +176,14 @@ impl Listener<Secret> for Feed {
 impl Registrar {
     fn reconcile(&mut self) {
         let wanted = self.wanted();
-        let known: Vec<ClusterId> = self.running.keys().cloned().collect();
+        let known: Vec<ClusterId> =
+            self.running.keys().filter(|id| wanted.contains_key(*id)).cloned().collect();
         for id in known {
             if !self.keep(&id, wanted.get(&id)) {
-                self.end(&id, wanted.contains_key(&id));
+                self.end(&id, true);
             }
         }
+        self.depart(&wanted);
         for (id, registration) in wanted {
             let is_ending = self.ending.values().any(|cluster| cluster.id == id);
             if !self.running.contains_key(&id) && !is_ending {
@@ -266,6 +281,8 @@ impl Registrar {
     fn begin(&mut self, id: ClusterId, registration: Registration) {
         let cancel = CancellationToken::new();
         let (secret, server) = (registration.secret.clone(), registration.server());
+        let pinned = self.pinned(&id, &registration);
+        self.departures.back(&id);
         let prepared = match &registration.preferences.paused {
             Some(why) => Err(View::Paused(why.clone())),
             None => self.client(&registration, &id).map_err(View::Unusable),
@@ -276,8 +293,7 @@ impl Registrar {
                 let cluster = Cluster::new(id.clone(), secret, server, View::Session(Box::new(session)));
                 prepared.observer.attach(&cluster);
                 self.hub.metrics.registration(RegistrationEvent::Engaged);
-                let pinned = registration.preferences.expected_uid.clone();
-                let pinned = pinned.or_else(|| self.pinned(&id, &registration));
+                let pinned = registration.preferences.expected_uid.clone().or_else(|| pinned.clone());
                 let crd_policy = registration.preferences.crd_policy;
                 let namespaces = registration.preferences.namespaces.clone();
                 let span = tracing::info_span!("session", cluster = %id);
@@ -300,6 +316,9 @@ impl Registrar {
                 (Cluster::new(id.clone(), secret, server, view), None, None)
             }
         };
+        if let Some(pinned) = pinned {
+            cluster.set_pin(pinned);
+        }
         cluster.show(|shown| {
             shown.faults = registration.remarks();
             shown.restricted_to = registration.restricted_to();
@@ -330,29 +349,6 @@ impl Registrar {
         }
     }
 
-    /// The identity that was pinned under this registration; one that was pinned under an earlier
-    /// registration of the same name says nothing about this one.
-    fn pinned(&self, id: &ClusterId, registration: &Registration) -> Option<ClusterUid> {
-        let published =
-            self.hub.work_clusters.get(&ObjectKey::new(&self.hub.settings.namespace, id.as_str()))?;
-        let status = published.status.as_ref()?;
-        let observed = status.observed_secret.as_ref()?;
-        (observed.uid == registration.secret.uid)
-            .then(|| status.identity.as_ref().map(|identity| ClusterUid::new(identity.uid.clone())))?
-    }
-
-    fn end(&mut self, id: &ClusterId, replaced: bool) {
-        let Some(running) = self.running.remove(id) else { return };
-        running.cancel.cancel();
-        let event = if replaced { RegistrationEvent::Replaced } else { RegistrationEvent::Disengaged };
-        self.hub.metrics.registration(event);
-        match running.task {
-            Some(task) => drop(self.ending.insert(task, running.cluster)),
-            None => self.hub.registry.remove(&running.cluster),
-        }
-        self.hub.publish(id);
-    }
-
     fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
         let (task, panicked) = match ended {
             Ok((task, ())) => (task, false),
@@ -368,6 +364,7 @@ impl Registrar {
         let Some(running) = found.and_then(|id| self.running.remove(&id)) else { return };
         tracing::error!(cluster = %running.cluster.id, panicked, "session ended by itself and starts again");
         self.hub.metrics.registration(RegistrationEvent::Restarted);
+        self.remember(&running);
         self.hub.registry.remove(&running.cluster);
         // The wait is a session of its own that does nothing, so that the loop goes on meanwhile.
         let waiting = self.sessions.spawn(tokio::time::sleep(RESTART_DELAY));

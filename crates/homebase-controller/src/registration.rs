@@ -120,7 +120,8 @@ pub fn read(convention: Convention, secret: &Secret, insecure: Insecure) -> Vec<
         resource_version: secret.resource_version().unwrap_or_default(),
         created: secret.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
     };
-    let preferences = Arc::new(Preferences::read(secret.annotations(), convention.restriction(secret)));
+    let preferences =
+        Arc::new(Preferences::read(secret.annotations(), secret.labels(), convention.restriction(secret)));
     let clusters = convention.clusters(secret).into_iter();
     let registration = |(name, place): (String, Place<'_>)| Registration {
         secret: reference.clone(),

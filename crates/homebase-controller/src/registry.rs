@@ -89,6 +89,8 @@ pub struct Cluster {
     view: RwLock<View>,
     working: RwLock<Option<Working>>,
     shown: RwLock<Shown>,
+    /// The identity that the cluster must have, once it is known: what the hub remembers when the record is lost.
+    pin: RwLock<Option<ClusterUid>>,
     /// Notified when the cluster's identity was taken over by an older registration.
     pub(crate) displaced: Notify,
     /// Notified when the session's client got other credentials.
@@ -110,6 +112,8 @@ pub struct Shown {
     pub restricted_to: Option<String>,
     /// In which time its credentials can be used, as they say themselves.
     pub validity: Validity,
+    /// Why its session goes on although its registration is missing; none when the registration is there.
+    pub missing: Option<String>,
 }
 
 /// What runs for a cluster that is worked on.
@@ -132,6 +136,7 @@ impl Cluster {
             signals: Signals::default(),
             view: RwLock::new(view),
             working: RwLock::new(None),
+            pin: RwLock::new(None),
             displaced: Notify::new(),
             rotated: Notify::new(),
         })
@@ -157,6 +162,15 @@ impl Cluster {
 
     pub(crate) fn set_view(&self, view: View) {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
+    }
+
+    /// The identity that the cluster must have; none before the first contact.
+    pub(crate) fn pin(&self) -> Option<ClusterUid> {
+        self.pin.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_pin(&self, pin: ClusterUid) {
+        *self.pin.write().unwrap_or_else(PoisonError::into_inner) = Some(pin);
     }
 
     pub(crate) fn set_working(&self, working: Option<Working>) {

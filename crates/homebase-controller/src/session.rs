@@ -178,7 +178,11 @@ impl Driver {
         let after = self.session.state();
         if before != after {
             let why = self.session.failure().map(|failure| failure.message.as_str());
-            tracing::info!(from = before.as_str(), to = after.as_str(), why, "session state changed");
+            if after == State::Unreachable {
+                tracing::warn!(from = before.as_str(), why, "the cluster is unreachable");
+            } else {
+                tracing::info!(from = before.as_str(), to = after.as_str(), why, "session state changed");
+            }
             if after == State::Unreachable && self.work.is_some() {
                 self.hub.brake.lost(&self.cluster.id);
             } else if before == State::Unreachable && after != State::Connecting {
@@ -351,8 +355,12 @@ impl Driver {
         }
         match self.hub.registry.claim(uid, &self.cluster) {
             Claim::HeldBy(holder) => Verdict::Duplicate { holder: holder.to_string() },
-            Claim::Granted if self.pinned.is_some() && !self.pinned_here => Verdict::Matched,
+            Claim::Granted if self.pinned.is_some() && !self.pinned_here => {
+                self.cluster.set_pin(uid.clone());
+                Verdict::Matched
+            }
             Claim::Granted => {
+                self.cluster.set_pin(uid.clone());
                 self.pinned = Some(uid.clone());
                 self.pinned_here = true;
                 Verdict::Pinned

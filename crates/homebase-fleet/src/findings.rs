@@ -37,6 +37,13 @@ pub fn of_paused(why: &str, generation: i64) -> Vec<NewCondition> {
     vec![NewCondition::new(ConditionStatus::False, Ready::Paused, message, generation)]
 }
 
+/// The condition of a cluster that has no session although it is registered.
+pub fn of_missing(generation: i64) -> NewCondition {
+    let message = "the registration Secret exists, and the home cluster's list of registrations lacks it: the hub does \
+                   not operate the cluster. Check the apiserver of the home cluster";
+    NewCondition::new(ConditionStatus::Unknown, Ready::RegistrationMissing, message.to_owned(), generation)
+}
+
 /// One finding about a cluster before it becomes a condition.
 struct Finding<R> {
     status: ConditionStatus,
@@ -73,15 +80,18 @@ pub struct Registered<'a> {
     pub faults: &'a [String],
     /// The namespaces in which it is worked on, in words; none when that is everywhere.
     pub restricted_to: Option<&'a str>,
+    /// Why the session goes on although its registration is missing.
+    pub missing: Option<&'a str>,
     /// When the credentials expire, and what that means now.
     pub expiry: Option<(ExpiryState, Timestamp)>,
 }
 
 /// The conditions of a cluster that has a session. What was never found out has no condition.
 pub fn of_session(session: &Session, registered: Registered<'_>, generation: i64) -> Vec<NewCondition> {
-    let Registered { rejected_rotation, faults, restricted_to, expiry } = registered;
+    let Registered { rejected_rotation, faults, restricted_to, missing, expiry } = registered;
     let lost = is_lost(session);
     let mut ready = ready(session);
+    let faults: Vec<&str> = faults.iter().map(String::as_str).chain(missing).collect();
     if !faults.is_empty() {
         ready.message = format!("{}; but {}", ready.message, faults.join("; "));
     }

@@ -4,6 +4,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number, and nothing here knows of IRIS.
 
 pub mod brake;
+pub mod departures;
 pub mod findings;
 pub mod freshness;
 pub mod session;

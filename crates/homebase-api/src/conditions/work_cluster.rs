@@ -25,6 +25,8 @@ reasons! {
         Paused,
         /// The registration cannot be used.
         InvalidRegistration,
+        /// The list of registrations lacks the registration.
+        RegistrationMissing,
         /// Another hub has claimed the cluster.
         ForeignOwner,
         /// The hub lets go of the cluster.
@@ -51,6 +53,8 @@ reasons! {
         ServerError,
         /// Probes are answered, other requests are not; they are held back.
         CircuitOpen,
+        /// Not checked at present: the cluster is paused, its registration cannot be used, or it has no session.
+        NotChecked,
     }
 }
 
@@ -73,6 +77,8 @@ reasons! {
         KeyNotFound,
         /// A new kubeconfig is refused; the old one stays in use.
         RotationRejected,
+        /// Not checked at present: the cluster is paused, its registration cannot be used, or it has no session.
+        NotChecked,
     }
 }
 
@@ -89,6 +95,8 @@ reasons! {
         Duplicate,
         /// Its identity cannot be read.
         Unreadable,
+        /// Not checked at present: the cluster is paused, its registration cannot be used, or it has no session.
+        NotChecked,
     }
 }
 
@@ -103,6 +111,8 @@ reasons! {
         Excessive,
         /// The rights cannot be read.
         Unknown,
+        /// Not checked at present: the cluster is paused, its registration cannot be used, or it has no session.
+        NotChecked,
     }
 }
 
@@ -121,6 +131,8 @@ reasons! {
         ForeignOwner,
         /// The credentials do not allow it.
         Forbidden,
+        /// Not checked at present: the cluster is paused, its registration cannot be used, or it has no session.
+        NotChecked,
     }
 }
 
@@ -133,6 +145,8 @@ reasons! {
         Syncing,
         /// The last news is too old.
         Stale,
+        /// Not checked at present: the cluster is paused, its registration cannot be used, or it has no session.
+        NotChecked,
     }
 }
 

@@ -94,9 +94,15 @@ impl Collector for ClusterCollector {
         )?;
         page.gauges(
             "homebase_fleet_brake",
-            "1 while nothing is deleted anywhere because many clusters were lost at once, else 0",
+            "1 while nothing is deleted anywhere because many clusters or registrations were lost at once, else 0",
             None,
             [(Labels::new(), f64::from(u8::from(self.brake.holds())))],
+        )?;
+        page.gauges(
+            "homebase_registrations_missing",
+            "Registrations that disappeared together with many others while their sessions go on",
+            None,
+            [(Labels::new(), self.brake.count_missing() as f64)],
         )?;
         page.encode_health(&fleet)?;
         page.encode_load(&fleet)?;
@@ -137,9 +143,12 @@ impl Page<'_, '_> {
     fn encode_health(&mut self, fleet: &[Snapshot]) -> Result<(), fmt::Error> {
         self.gauges(
             "homebase_member_cluster_up",
-            "1 while the cluster answers and is trusted, else 0",
+            "1 while the cluster answers and is trusted, else 0; nothing while it is paused",
             None,
-            fleet.iter().map(|cluster| (cluster.labels.clone(), f64::from(u8::from(cluster.is_up())))),
+            fleet
+                .iter()
+                .filter(|cluster| cluster.state() != State::Paused)
+                .map(|cluster| (cluster.labels.clone(), f64::from(u8::from(cluster.is_up())))),
         )?;
         self.gauges(
             "homebase_member_cluster_state",

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use homebase_api::WorkClusterStatus;
-use homebase_api::conditions::work_cluster::{CredentialsValid, PermissionsVerified, Ready};
+use homebase_api::conditions::work_cluster::{CredentialsValid, PermissionsVerified, Reachable, Ready};
 use homebase_api::conditions::{ConditionStatus, NewCondition, Reason as _, find_condition, set_condition};
 use homebase_api::workcluster::{
     ClusterIdentity, ClusterResources, ClusterVersion, ObservedSecret, SessionState,
@@ -66,6 +66,7 @@ pub(super) fn next(
                 rejected_rotation: shown.rejected_rotation.as_deref(),
                 faults: &shown.faults,
                 restricted_to: shown.restricted_to.as_deref(),
+                missing: shown.missing.as_deref(),
                 expiry,
             };
             findings::of_session(&session, registered, generation)
@@ -83,6 +84,21 @@ pub(super) fn next(
     worth_a_write(previous, &next, now).then_some(next)
 }
 
+/// The status of a cluster that has no session although it is registered; none when the one that is there says it.
+pub(super) fn without_session(
+    previous: &WorkClusterStatus,
+    generation: i64,
+    now: Timestamp,
+) -> Option<WorkClusterStatus> {
+    let mut next = previous.clone();
+    next.state = None;
+    set_condition(&mut next.conditions, findings::of_missing(generation), now);
+    for condition in next.conditions.iter_mut().filter(|condition| condition.type_ != Ready::TYPE) {
+        forget(condition, now);
+    }
+    (timeless(previous) != timeless(&next)).then_some(next)
+}
+
 /// A session that has just begun knows nothing yet. What an earlier one put on record, as before a restart of
 /// the hub, stands until this one has had its first answer, or has had none.
 fn is_restart(previous: &WorkClusterStatus, cluster: &Cluster) -> bool {
@@ -98,6 +114,8 @@ fn is_restart(previous: &WorkClusterStatus, cluster: &Cluster) -> bool {
 fn forget(condition: &mut Condition, now: Timestamp) {
     if condition.status != ConditionStatus::Unknown.as_str() {
         ConditionStatus::Unknown.as_str().clone_into(&mut condition.status);
+        // Each of these conditions has a reason of this name.
+        Reachable::NotChecked.as_str().clone_into(&mut condition.reason);
         condition.message =
             format!("not checked under the present registration; last known: {}", condition.message);
         condition.last_transition_time = Time(now);

@@ -10,6 +10,7 @@ use homebase_core::{ClusterUid, Namespaces};
 use homebase_kube::client::ClientLimits;
 use homebase_kube::crd::CrdPolicy;
 
+mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -71,10 +72,16 @@ impl Limits {
 }
 
 impl Preferences {
-    /// Reads the annotations of a registration, and what the tool that wrote it restricts.
-    pub(super) fn read(found: &BTreeMap<String, String>, restriction: Restriction<'_>) -> Self {
+    /// Reads the annotations and labels of a registration, and what the tool that wrote it restricts.
+    pub(super) fn read(
+        found: &BTreeMap<String, String>,
+        labels: &BTreeMap<String, String>,
+        restriction: Restriction<'_>,
+    ) -> Self {
         let mut faults = Vec::new();
-        let paused = read_paused(found, &mut faults);
+        let unknown = keys::unknown(found, labels);
+        let paused = read_paused(found, &mut faults).or_else(|| unknown.clone());
+        faults.extend(unknown);
         let qps = read_number(found, annotations::QPS, 1..=MAX_QPS, &mut faults);
         let burst = read_number(found, annotations::BURST, 1..=MAX_QPS, &mut faults);
         let in_flight = read_number(

@@ -106,8 +106,13 @@ fn refused_credentials_are_not_called_unreachable() {
     );
 }
 
-const REJECTED: Registered<'_> =
-    Registered { rejected_rotation: Some("users[0]: no"), faults: &[], restricted_to: None, expiry: None };
+const REJECTED: Registered<'_> = Registered {
+    rejected_rotation: Some("users[0]: no"),
+    faults: &[],
+    restricted_to: None,
+    missing: None,
+    expiry: None,
+};
 
 #[test]
 fn credentials_say_when_they_expire() {

@@ -36,7 +36,10 @@ const NOTHING: &str = "-";
 pub(crate) async fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let home = Home::connect(&arguments.home).await?;
     let Some(found) = home.work_clusters().await? else {
-        bail!("no hub has run with this home cluster: it does not know the kind WorkCluster");
+        bail!(
+            "the home cluster does not serve the kind WorkCluster: either no hub has run with it, or its CRD was \
+             deleted, which a running hub installs again. Start the hub, or read its log"
+        );
     };
     let text = match arguments.output {
         Output::Json => json(&list_of(&found))?,

@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: &PauseArguments, wanted: Wanted) -> anyhow::R
     let current = secret.annotations().get(annotations::PAUSED).map(String::as_str);
     let (value, goal, done, already) = match wanted {
         Wanted::Paused => (Some(labels::TRUE), Goal::Paused, "is to pause", "is to pause already"),
-        Wanted::Running => (None, Goal::Resumed, "is to go on", "is not to pause"),
+        Wanted::Running => (None, Goal::Ready, "is to go on", "is not to pause"),
     };
     if current == value {
         tell(&format!("cluster {id} {already}"));

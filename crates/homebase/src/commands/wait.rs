@@ -41,8 +41,6 @@ pub(crate) enum Goal {
     Rotated,
     /// The hub does nothing on the cluster.
     Paused,
-    /// The hub is about to operate the cluster again, whether it reaches it or not.
-    Resumed,
 }
 
 impl Goal {
@@ -58,10 +56,10 @@ impl Goal {
         let ready = find_condition::<Ready>(conditions);
         let is_paused = ready.is_some_and(|ready| is(ready, Ready::Paused));
         let (wanted, is_done) = match self {
+            // A resumed cluster that cannot be reached is not operated.
             Self::Ready => (ready, None),
             Self::Rotated => (find_condition::<CredentialsValid>(conditions), None),
             Self::Paused => (ready, Some(is_paused)),
-            Self::Resumed => (ready, Some(!is_paused)),
         };
         if is_done.is_none()
             && let Some(refused) = refusal(conditions)

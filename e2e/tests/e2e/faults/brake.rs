@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use homebase_api::Iris;
 use homebase_testkit::{Component, ControlPlane, eventually};
-use kube::api::{Api, ApiResource, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::scene::{kill_apiserver, observe};
@@ -92,5 +92,33 @@ async fn nothing_is_deleted_while_most_of_the_fleet_is_lost() {
     );
     let deleted = hub_requests(left, homebase_testkit::AuditMark::default());
     assert_eq!(deleted.iter().filter(|request| request.verb == "delete").count(), 1);
+    lose_registrations(&fleet).await;
     fleet.assert_invariants().await;
+}
+
+/// All registrations disappear in one moment: their sessions go on and nothing is deleted until they are back.
+async fn lose_registrations(fleet: &Fleet) {
+    let secrets = fleet.registrations().await;
+    let label = ListParams::default().labels(homebase_api::labels::CLUSTER);
+    // So that the hub sees it all at once, as in an empty list.
+    fleet.hub().pause().unwrap();
+    secrets.delete_collection(&DeleteParams::default(), &label).await.unwrap();
+    fleet.hub().resume().unwrap();
+    wait_brake(fleet, 1.0, SOON).await;
+    let metrics = Metrics::of(fleet.hub()).await;
+    let missing = metrics.sum("homebase_registrations_missing", &[]);
+    assert!(missing >= Some(1.0), "{missing:?}");
+    observe(WINDOW, || async {
+        let clusters = Metrics::of(fleet.hub()).await.sum("homebase_member_clusters", &[]);
+        assert_eq!(clusters, missing, "a session has ended, or another one runs");
+    })
+    .await;
+    assert_eq!(fleet.hub().log_text().matches("many registrations are missing at once").count(), 1);
+    for plane in &fleet.work {
+        fleet.register(plane).await;
+    }
+    wait_brake(fleet, 0.0, SOON).await;
+    for plane in &fleet.work {
+        fleet.wait_cluster_ready(plane.name()).await;
+    }
 }

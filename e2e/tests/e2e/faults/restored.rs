@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use homebase_testkit::ControlPlane;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DeleteParams, PostParams};
 use serde_json::json;
 
@@ -77,7 +78,31 @@ async fn a_cluster_whose_etcd_goes_back_to_a_backup_is_operated_as_it_is_now() {
     assert!(object(plane, &ghost, SPACE, "created").await.is_none(), "the test has made it again");
     let found = fleet.work_cluster("restored").await.unwrap();
     is(&condition(&found, "IdentityVerified").unwrap(), "True", "Pinned").unwrap();
+    forget_work_clusters(&fleet).await;
     fleet.assert_invariants().await;
+}
+
+/// Deletes the CRD of `WorkCluster`s at home while the cluster does not answer: the hub installs it again, and what it
+/// knows of the cluster's identity is on record again although the cluster cannot be asked.
+async fn forget_work_clusters(fleet: &Fleet) {
+    let before = fleet.work_cluster("restored").await.unwrap();
+    let pin = |found: &homebase_api::WorkCluster| {
+        let annotations = found.metadata.annotations.clone().unwrap_or_default();
+        annotations.get(homebase_api::annotations::CLUSTER_UID).cloned()
+    };
+    let uid = pin(&before).unwrap();
+    assert_eq!(before.status.unwrap().identity.unwrap().uid, uid);
+    fleet.work[0].pause_apiserver().unwrap();
+    fleet.wait_condition("restored", ("Ready", "False", "NotReachable"), HEALED * 3).await;
+    let crds: Api<CustomResourceDefinition> = Api::all(fleet.home.client().await.unwrap());
+    crds.delete("workclusters.homebase.dev", &DeleteParams::default()).await.unwrap();
+    let again = fleet.wait_work_cluster("restored", HEALED, |found| {
+        let is_another = found.metadata.uid != before.metadata.uid;
+        if is_another { Ok(pin(found)) } else { Err("the same".to_owned()) }
+    });
+    assert_eq!(again.await.0, Some(uid));
+    fleet.work[0].resume_apiserver().unwrap();
+    fleet.wait_condition("restored", ("Ready", "True", "AllChecksPassed"), HEALED * 2).await;
 }
 
 /// Deletes an `Iris`, and its Deployment, as the garbage collector would.

@@ -49,6 +49,33 @@ async fn a_paused_cluster_is_left_alone_and_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_misspelt_annotation_is_named_and_nothing_is_written_until_it_is_right() {
+    let (fleet, [plane]) = (fleet().await, lease().await);
+    let secret = Form::native("misspelt", &kubeconfig(&plane).await);
+    let mark = plane.audit_mark().unwrap();
+    for (key, value, known) in [
+        ("homebase.dev/watch-namespace", "team-a", annotations::WATCH_NAMESPACES),
+        ("homebase.dev/pausd", "true", annotations::PAUSED),
+    ] {
+        secret.clone().annotated(json!({key: value})).put(fleet).await;
+        let named = fleet.wait_work_cluster("misspelt", SOON, |found| {
+            let ready = crate::support::condition(found, "Ready")?;
+            crate::support::is(&ready, "False", "Paused")?;
+            let is_named =
+                ready.message.contains(&format!("{key}: unknown annotation; did you mean {known}?"));
+            if is_named { Ok(()) } else { Err(ready.message) }
+        });
+        named.await;
+        assert_eq!(connections(fleet.hub(), &plane), 0);
+        assert_eq!(hub_requests(&plane, mark), Vec::new());
+    }
+    let version = secret.put(fleet).await;
+    wait_taken(fleet, "misspelt", &version).await;
+    works(&plane, "misspelt", 1).await;
+    fleet.assert_invariants().await;
+}
+
+#[tokio::test]
 async fn a_limit_that_is_none_is_named_and_the_cluster_works() {
     let (fleet, [plane]) = (fleet().await, lease().await);
     let secret = Form::native("limits", &kubeconfig(&plane).await);

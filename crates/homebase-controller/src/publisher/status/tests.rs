@@ -87,7 +87,7 @@ fn the_reason_of_a_bad_kubeconfig_is_the_reason_of_the_event_and_old_news_become
     let (severity, reason, note) = event(&first, &rejected).unwrap();
     assert_eq!((severity, &*reason, &*note), (Severity::Warning, "BadKubeConfig", "users[0]: no"));
     let reachable = rejected.conditions.iter().find(|condition| condition.type_ == "Reachable").unwrap();
-    assert_eq!(reachable.status, "Unknown");
+    assert_eq!((&*reachable.status, &*reachable.reason), ("Unknown", "NotChecked"));
     assert_eq!(next(&rejected, &cluster(View::Unusable(unusable())), "hub", 1, at(3)), None);
 }
 

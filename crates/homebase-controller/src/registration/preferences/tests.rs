@@ -15,7 +15,7 @@ fn read(pairs: &[(&str, &str)]) -> Preferences {
 fn restricted(pairs: &[(&str, &str)], restriction: Restriction<'_>) -> Preferences {
     let found: BTreeMap<String, String> =
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Preferences::read(&found, restriction)
+    Preferences::read(&found, &BTreeMap::new(), restriction)
 }
 
 const HUB: ClientLimits = ClientLimits { max_in_flight: 16, requests_per_second: 100 };

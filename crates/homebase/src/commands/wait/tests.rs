@@ -56,8 +56,9 @@ fn a_pause_is_judged_by_its_own_reason() {
     let (paused, lost) = (("Ready", "False", "Paused"), ("Ready", "False", "NotReachable"));
     assert!(matches!(judge(Goal::Paused, &[paused]), Progress::Done(_)));
     assert!(matches!(judge(Goal::Paused, &[READY]), Progress::UnderWay(_)));
-    assert!(matches!(judge(Goal::Resumed, &[paused]), Progress::UnderWay(_)));
-    assert!(matches!(judge(Goal::Resumed, &[lost]), Progress::Done(_)));
+    // What resumes is operated again when it is Ready, and not before.
+    assert!(matches!(judge(Goal::Ready, &[paused]), Progress::Refused(_)));
+    assert!(matches!(judge(Goal::Ready, &[lost]), Progress::UnderWay(_)));
 }
 
 #[test]
