@@ -22,6 +22,8 @@ pub(crate) const CANARY: &str = "c4n4ry-that-must-appear-nowhere";
 pub(crate) const BROKEN: &str = "broken-from-the-start";
 /// The conventions of other tools that need to be asked for: here all are.
 const ACCEPTED: &str = "--accept-secrets-of=cluster-api,argo-cd,istio";
+/// Tests deregister what they registered, many within seconds, and each expects its session to end.
+const NO_BRAKE: &str = "--fleet-brake=0";
 /// Two tests run at a time, and one of them needs two clusters.
 const PLANES: usize = 3;
 
@@ -33,7 +35,7 @@ pub(crate) async fn fleet() -> &'static Fleet {
         .get_or_init(|| async {
             let names = (0..PLANES).map(|number| format!("pool-{number}"));
             let planes = names.map(|name| ControlPlane::builder(name).api_only());
-            let builder = planes.fold(Fleet::builder("pool"), FleetBuilder::work);
+            let builder = planes.fold(Fleet::builder("pool"), FleetBuilder::work).hub_arg(NO_BRAKE);
             let fleet = builder.hub_arg("--log-level=trace").hub_arg(ACCEPTED);
             let mut fleet = fleet.start_planes().await;
             fleet.keep_secret(CANARY);

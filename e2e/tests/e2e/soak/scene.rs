@@ -49,7 +49,9 @@ impl Soak {
         // The controller manager is needed for its garbage collector; pods are of no interest.
         let planes = (0..clusters).map(|index| ControlPlane::builder(name(index, Which::First)));
         let planes = planes.map(|plane| plane.scheduler(false).kwok(false));
-        let fleet = planes.fold(Fleet::builder("soak"), FleetBuilder::work).start().await;
+        let builder = planes.fold(Fleet::builder("soak"), FleetBuilder::work);
+        // It deregisters at random, which is no loss of the fleet.
+        let fleet = builder.hub_arg("--fleet-brake=0").start().await;
         let baseline = Figures::of(fleet.hub()).await.unwrap();
         println!("soak: before the first registration: {baseline}");
         let mut keys = Vec::new();
