@@ -16,6 +16,7 @@ mod primary;
 mod recreation;
 mod refusal;
 mod removal;
+mod retention;
 mod rolling;
 mod samples;
 mod scale;

@@ -33,6 +33,7 @@ use crate::store::Store;
 
 mod apply_plan;
 mod dereference;
+mod keep_volumes;
 mod mirrors;
 mod nodes;
 mod placement;
@@ -162,13 +163,14 @@ impl IrisClusterReconciler {
                 Err(error) => Err(self.tell_failure(key, &cluster, error).await),
             },
             Err(invalid) => {
-                // What runs keeps running, and may fail over.
+                // What runs keeps running with its volumes, and may fail over.
+                let retained = self.retain_volumes(&cluster).await;
                 let labelled = self.set_labels(key, &cluster::mirror_labels(&cluster, &found)).await;
                 let events = cluster::refused_events(&cluster, &invalid);
                 let status = cluster::refused_status(&cluster, &invalid, Timestamp::now());
                 self.tell(key, &cluster, &status).await?;
                 send(&self.engagement, &cluster.object_ref(&()), &events).await;
-                labelled.map(|()| Outcome::Done)
+                labelled.and(retained).map(|()| Outcome::Done)
             }
         }
     }

@@ -10,6 +10,7 @@ pub use super::claims::{Claims, GrowthRefusal, ObservedClaim};
 use super::config_source::ConfigSource;
 use super::fixed::FixedFields;
 use super::primary::Finding;
+use super::retention::keeps_volumes;
 use crate::hash::PLAN_HASH;
 
 /// Everything besides the IrisCluster itself that a plan depends on.
@@ -76,6 +77,8 @@ pub struct ObservedStatefulSet {
     pub adopted_template: Option<String>,
     /// The fields that cannot change while it exists.
     pub fixed: FixedFields,
+    /// Whether a claim would be deleted when it is scaled down or deleted.
+    pub deletes_volumes: bool,
 }
 
 impl From<&StatefulSet> for ObservedStatefulSet {
@@ -97,6 +100,7 @@ impl From<&StatefulSet> for ObservedStatefulSet {
             plan_hash: annotation(PLAN_HASH),
             adopted_template: annotation(ADOPTED_TEMPLATE),
             fixed: FixedFields::of(set),
+            deletes_volumes: !keeps_volumes(set),
         }
     }
 }

@@ -208,6 +208,7 @@ fn stateful_set(found: &Controller, current: Option<&String>) -> ObservedStatefu
         plan_hash: plan_hash(found, current),
         adopted_template: None,
         fixed: found.fixed.as_ref().map(fixed).unwrap_or_default(),
+        deletes_volumes: false,
     }
 }
 

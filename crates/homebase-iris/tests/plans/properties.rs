@@ -143,6 +143,7 @@ fn stateful_set() -> impl Strategy<Value = ObservedStatefulSet> {
                 plan_hash: Some("old".into()),
                 adopted_template: None,
                 fixed: FixedFields::default(),
+                deletes_volumes: false,
             }
         },
     )

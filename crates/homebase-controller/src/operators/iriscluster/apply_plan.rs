@@ -11,7 +11,7 @@ use homebase_iris::cluster::names::NodeSet;
 use homebase_iris::cluster::{
     AdoptedPods, ChildKind, ClaimGrowth, MirrorLabel, MirrorUpdate, ObservedChild, ObservedStatefulSet, Plan,
     Prepared, PruneStep, Recreation, Storage, StuckSet, adopted_event, growth_event, prune_event,
-    recreation_event,
+    recreation_event, retain_volumes,
 };
 use homebase_iris::{Failure, PlannedEvent};
 use homebase_kube::Category;
@@ -24,6 +24,7 @@ use serde_json::json;
 use super::super::children::Foreign;
 use super::super::report::{failure_of, send};
 use super::IrisClusterReconciler;
+use super::keep_volumes::Volumes;
 use super::restart::InTheWay;
 use super::volumes::{Grown, Marked};
 use crate::reconcile::{Outcome, ReconcileError};
@@ -32,6 +33,8 @@ use crate::reconcile::{Outcome, ReconcileError};
 const HOLD_WAIT: Duration = Duration::from_secs(60);
 /// How soon to look again at a StatefulSet whose pods are going away, in case its status is not what wakes us.
 const SCALE_DOWN_WAIT: Duration = Duration::from_secs(10);
+/// How soon to look again at volumes that are being kept: their StatefulSet controller has to see it first.
+pub(super) const VOLUMES_WAIT: Duration = Duration::from_secs(1);
 /// How soon to look again at what was not as the watches had it; the news of it should be here before.
 const NEWS_WAIT: Duration = Duration::from_secs(5);
 
@@ -130,6 +133,9 @@ impl IrisClusterReconciler {
         let foreign = if may_adopt(cluster) { Foreign::Adopt } else { Foreign::Refuse };
         let mut done = Done::default();
         done.keep(labelled);
+        // Whatever of the rest is held back or fails, no volume may be lost meanwhile.
+        let retained = self.retain_volumes(cluster).await;
+        done.keep(retained);
         self.services.ensure(engagement, headless_service.clone(), Foreign::Accept).await?;
         for service in std::iter::once(service).chain(group_services) {
             let answer = self.services.ensure(engagement, service.clone(), foreign).await?;
@@ -148,10 +154,17 @@ impl IrisClusterReconciler {
             if let Some(recreation) = recreations.iter().find(|recreation| recreation.stateful_set == name) {
                 // It is applied when it is gone, which the watch tells.
                 let made_way = self.make_way(cluster, recreation).await;
-                if done.keep(made_way) == Some(true) {
-                    done.told.push(recreation_event(recreation));
+                match done.keep(made_way) {
+                    Some(Way::Made) => done.told.push(recreation_event(recreation)),
+                    Some(Way::VolumesFirst) => done.look_again(VOLUMES_WAIT),
+                    Some(Way::Blocked) | None => {}
                 }
                 done.look_again(NEWS_WAIT);
+                continue;
+            }
+            let may_shrink = self.may_shrink(cluster, set).await;
+            if done.keep(may_shrink) != Some(Volumes::Kept) {
+                done.look_again(VOLUMES_WAIT);
                 continue;
             }
             let Some(answer) = self.stateful_sets.ensure(engagement, set.clone(), foreign).await? else {
@@ -244,6 +257,7 @@ impl IrisClusterReconciler {
                     done.look_again(SCALE_DOWN_WAIT);
                 }
                 Removal::UnderWay => done.look_again(SCALE_DOWN_WAIT),
+                Removal::VolumesFirst => done.look_again(VOLUMES_WAIT),
                 Removal::Void => {}
             }
         }
@@ -251,20 +265,61 @@ impl IrisClusterReconciler {
     }
 
     /// Deletes a StatefulSet that is to be made anew and leaves its pods running, after a look at each of their claims:
-    /// a pod that is restarted meanwhile must find its volume. True when it was deleted.
-    async fn make_way(&self, cluster: &IrisCluster, recreation: &Recreation) -> Result<bool, ReconcileError> {
+    /// a pod that is restarted meanwhile must find its volume.
+    async fn make_way(&self, cluster: &IrisCluster, recreation: &Recreation) -> Result<Way, ReconcileError> {
         let Recreation { stateful_set, uid, templates, .. } = recreation;
         self.engagement.brake.check()?;
         let namespace = cluster.namespace().unwrap_or_default();
+        if let Some(found) = self.fetch_ours(cluster, stateful_set, uid).await?
+            && self.keep_volumes(&found).await? != Volumes::Kept
+        {
+            return Ok(Way::VolumesFirst);
+        }
         if !templates.is_empty() {
             let live = self.volumes.fetch(&self.engagement, &namespace, Marked::OrNot).await?;
             if !recreation.may_begin(&live) {
-                return Ok(false);
+                return Ok(Way::Blocked);
             }
         }
         let key = ObjectKey::new(namespace, stateful_set);
         let owner = cluster.uid();
-        self.stateful_sets.remove(&self.engagement, &key, uid, owner.as_deref(), Dependents::Orphan).await
+        let removed = self
+            .stateful_sets
+            .remove(&self.engagement, &key, uid, owner.as_deref(), Dependents::Orphan)
+            .await?;
+        Ok(if removed { Way::Made } else { Way::Blocked })
+    }
+
+    /// Whether a StatefulSet may be applied: with fewer pods only when their volumes outlive them.
+    async fn may_shrink(
+        &self,
+        cluster: &IrisCluster,
+        planned: &StatefulSet,
+    ) -> Result<Volumes, ReconcileError> {
+        let name = planned.name_any();
+        let (known, _) = self.observe_stateful_sets(cluster);
+        let Some(known) = known.get(&name) else { return Ok(Volumes::Kept) };
+        let wanted = planned.spec.as_ref().and_then(|spec| spec.replicas);
+        if wanted.is_none_or(|wanted| wanted >= known.replicas) {
+            return Ok(Volumes::Kept);
+        }
+        match self.fetch_ours(cluster, &name, &known.uid).await? {
+            Some(found) => self.keep_volumes(&found).await,
+            None => Ok(Volumes::Kept),
+        }
+    }
+
+    /// A StatefulSet of a cluster as it is at this moment; none when it is another one, or not the cluster's.
+    pub(super) async fn fetch_ours(
+        &self,
+        cluster: &IrisCluster,
+        name: &str,
+        uid: &str,
+    ) -> Result<Option<StatefulSet>, ReconcileError> {
+        let key = ObjectKey::new(cluster.namespace().unwrap_or_default(), name);
+        let found: Option<StatefulSet> = apply::fetch(&self.engagement.client, &key).await?;
+        let owner = cluster.uid();
+        Ok(found.filter(|set| self.stateful_sets.is_removable(set, uid, owner.as_deref())))
     }
 
     /// Sets labels in their order, and none after one that could not be set: the pod has changed or gone since, and that
@@ -323,15 +378,18 @@ impl IrisClusterReconciler {
         uid: &str,
     ) -> Result<Removal, ReconcileError> {
         let client = &self.engagement.client;
-        let found: Option<StatefulSet> = apply::fetch(client, key).await?;
         let owner = cluster.uid();
-        let is_ours = |set: &StatefulSet| self.stateful_sets.is_removable(set, uid, owner.as_deref());
-        let Some(found) = found.filter(is_ours) else { return Ok(Removal::Void) };
+        let Some(found) = self.fetch_ours(cluster, &key.name, uid).await? else { return Ok(Removal::Void) };
+        // While its pods end too: somebody may have changed the policy since it was scaled.
+        if self.keep_volumes(&found).await? != Volumes::Kept {
+            return Ok(Removal::VolumesFirst);
+        }
         let wanted = found.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         if wanted > 0 {
             self.engagement.brake.check()?;
             let version = found.resource_version().unwrap_or_default();
-            let patch = json!({ "spec": { "replicas": 0 } });
+            let mut patch = retain_volumes();
+            patch["spec"]["replicas"] = json!(0);
             let scaled = apply::patch_exact::<StatefulSet>(client, key, uid, &version, patch).await?;
             // Or the deletion, if the watch is late, is taken for a scaling once more and told as one.
             self.stateful_sets.note(&scaled);
@@ -355,6 +413,17 @@ fn may_adopt(cluster: &IrisCluster) -> bool {
     cluster.annotations().get(annotations::ADOPT).is_some_and(|value| value == labels::TRUE)
 }
 
+/// Whether a StatefulSet that is to be recreated is out of the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// It was deleted.
+    Made,
+    /// It stays: a claim is not bound, or it is not the one that was meant.
+    Blocked,
+    /// A volume could be lost with it.
+    VolumesFirst,
+}
+
 /// How far a removal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Removal {
@@ -369,4 +438,6 @@ enum Removal {
     },
     /// Its pods are ending.
     UnderWay,
+    /// A volume could be lost with it.
+    VolumesFirst,
 }

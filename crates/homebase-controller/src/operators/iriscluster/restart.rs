@@ -12,8 +12,8 @@ use homebase_iris::PlannedEvent;
 use homebase_iris::cluster::names::NodeSet;
 use homebase_iris::cluster::primary::{Finding, mirror_members};
 use homebase_iris::cluster::{
-    Hold, MirrorUpdate, Replacement, Restart, RestartStep, StuckSet, StuckStep, held_event, replace_step,
-    restart_event, restart_step, stuck_step, unstuck_event,
+    Hold, MirrorUpdate, Replacement, Restart, RestartStep, StuckSet, StuckStep, held_event, keeps_volumes,
+    replace_step, restart_event, restart_step, stuck_step, unstuck_event,
 };
 use homebase_kube::Category;
 use homebase_kube::apply::{self, Eviction, key_of};
@@ -23,7 +23,8 @@ use kube::ResourceExt as _;
 use tokio::time::Instant;
 
 use super::IrisClusterReconciler;
-use super::apply_plan::Done;
+use super::apply_plan::{Done, VOLUMES_WAIT};
+use super::keep_volumes::Volumes;
 use super::volumes::Marked;
 use crate::reconcile::ReconcileError;
 
@@ -223,6 +224,10 @@ impl IrisClusterReconciler {
             RestartStep::Hold(hold) => (Some(hold.to_string()), hold.is_passing()),
             RestartStep::Restart(restart) => {
                 self.engagement.brake.check()?;
+                if self.volumes_of(cluster, stateful_set).await? != Volumes::Kept {
+                    done.look_again(VOLUMES_WAIT);
+                    return Ok(());
+                }
                 let pod = &restart.pod;
                 let place = ObjectKey::new(&cluster.namespace, pod);
                 match apply::evict_exact(&self.engagement.client, &place, &restart.uid).await? {
@@ -253,6 +258,21 @@ impl IrisClusterReconciler {
         Ok(())
     }
 
+    /// Whether the volumes of a StatefulSet outlive its pods. Without the right to see claims an update goes on: only a
+    /// claim that was condemned before, in a scale-down with another policy, goes with a pod that is replaced.
+    async fn volumes_of(&self, cluster: &ObjectKey, stateful_set: &str) -> Result<Volumes, ReconcileError> {
+        let place = ObjectKey::new(&cluster.namespace, stateful_set);
+        let Some(set) = apply::fetch::<StatefulSet>(&self.engagement.client, &place).await? else {
+            return Ok(Volumes::NotYet);
+        };
+        match self.keep_volumes(&set).await {
+            Err(error) if keeps_volumes(&set) && error.category == Category::Forbidden.as_str() => {
+                Ok(Volumes::Kept)
+            }
+            other => other,
+        }
+    }
+
     /// A StatefulSet of a cluster and its pods as they are now; none when it is not the one that is meant.
     async fn fetch_set(
         &self,
@@ -261,13 +281,9 @@ impl IrisClusterReconciler {
         uid: &str,
         selector: &str,
     ) -> Result<Option<(StatefulSet, Vec<Pod>)>, ReconcileError> {
-        let client = &self.engagement.client;
-        let place = ObjectKey::new(cluster.namespace().unwrap_or_default(), name);
-        let Some(set) = apply::fetch::<StatefulSet>(client, &place).await? else { return Ok(None) };
-        if !self.stateful_sets.is_removable(&set, uid, cluster.uid().as_deref()) {
-            return Ok(None);
-        }
-        let pods: Vec<Pod> = apply::fetch_selected(client, &place.namespace, selector).await?;
+        let Some(set) = self.fetch_ours(cluster, name, uid).await? else { return Ok(None) };
+        let namespace = cluster.namespace().unwrap_or_default();
+        let pods: Vec<Pod> = apply::fetch_selected(&self.engagement.client, &namespace, selector).await?;
         Ok(Some((set, pods)))
     }
 

@@ -51,6 +51,7 @@ fn every_field_comes_from_its_own_place() {
         plan_hash: Some("hash".into()),
         adopted_template: None,
         fixed: FixedFields::of(&set),
+        deletes_volumes: false,
     };
     assert_eq!(ObservedStatefulSet::from(&set), expected);
 }
