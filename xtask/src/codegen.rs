@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use homebase_testkit::workspace_root;
 
-mod placement;
+mod policies;
 mod rbac;
 mod resources;
 
@@ -69,7 +69,7 @@ fn check(stale: &[&Generated], left_over: &[PathBuf], all: usize) -> Result<()> 
 fn generated() -> Result<Vec<Generated>> {
     let mut files = custom_resource_definitions()?;
     files.extend(rbac::files()?);
-    files.push(placement::file()?);
+    files.extend(policies::files()?);
     files.extend(resources::files()?);
     Ok(files)
 }

@@ -21,6 +21,7 @@ mod size;
 mod status;
 mod validate;
 mod validated;
+pub mod volume_policy;
 
 pub use self::adoption::{
     ADOPTED_TEMPLATE, AdoptedPods, LEFT_OVER, adopted_event, keeps_pods, leftovers, without_marks,

@@ -1,5 +1,5 @@
-//! Admission policies that mutate, and their bindings: in which version a cluster serves them, and applying them. It
-//! knows no policy, and it never deletes one.
+//! Admission policies and their bindings: in which version a cluster serves them, and applying them. It knows no policy,
+//! and it never deletes one.
 
 use std::fmt::Debug;
 
@@ -16,15 +16,55 @@ use crate::error::{Category, categorize};
 mod tests;
 
 const GROUP: &str = "admissionregistration.k8s.io";
-/// What has to be served in one and the same version.
-const PLURALS: [&str; 2] = ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"];
+
+/// What a policy does with an object that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyKind {
+    /// It changes the object: `MutatingAdmissionPolicy`.
+    Mutating,
+    /// It accepts or rejects the object: `ValidatingAdmissionPolicy`.
+    Validating,
+}
+
+impl PolicyKind {
+    /// The resources of policies and bindings, which must be served in one and the same version.
+    const fn plurals(self) -> [&'static str; 2] {
+        match self {
+            Self::Mutating => ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"],
+            Self::Validating => ["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        }
+    }
+
+    const fn kinds(self) -> [&'static str; 2] {
+        match self {
+            Self::Mutating => ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"],
+            Self::Validating => ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"],
+        }
+    }
+
+    /// The kind of policies.
+    pub fn policy(self, version: PolicyVersion) -> ApiResource {
+        self.resource(version, 0)
+    }
+
+    /// The kind of their bindings.
+    pub fn binding(self, version: PolicyVersion) -> ApiResource {
+        self.resource(version, 1)
+    }
+
+    fn resource(self, version: PolicyVersion, index: usize) -> ApiResource {
+        let kind = GroupVersionKind::gvk(GROUP, version.as_str(), self.kinds()[index]);
+        ApiResource::from_gvk_with_plural(&kind, self.plurals()[index])
+    }
+}
 
 /// A version of the API. The fields that a policy of ours has are the same in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyVersion {
-    /// Stable since Kubernetes 1.36.
+    /// Stable: policies that validate since Kubernetes 1.30, policies that mutate since 1.36.
     V1,
-    /// Kubernetes 1.34 and 1.35, where somebody switched it on.
+    /// Policies that validate in Kubernetes 1.28 and 1.29, policies that mutate in 1.34 and 1.35, where somebody switched
+    /// it on.
     V1Beta1,
 }
 
@@ -38,20 +78,6 @@ impl PolicyVersion {
             Self::V1 => "v1",
             Self::V1Beta1 => "v1beta1",
         }
-    }
-
-    /// The kind of policies.
-    pub fn policy(self) -> ApiResource {
-        self.resource("MutatingAdmissionPolicy", PLURALS[0])
-    }
-
-    /// The kind of their bindings.
-    pub fn binding(self) -> ApiResource {
-        self.resource("MutatingAdmissionPolicyBinding", PLURALS[1])
-    }
-
-    fn resource(self, kind: &str, plural: &str) -> ApiResource {
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, self.as_str(), kind), plural)
     }
 }
 
@@ -87,9 +113,9 @@ impl PolicyError {
     }
 }
 
-/// The version in which a cluster serves policies and bindings; none when it serves none. Discovery is open to
+/// The version in which a cluster serves policies and bindings of a kind; none when it serves none. Discovery is open to
 /// everybody.
-pub async fn find_served(client: &Client) -> Result<Option<PolicyVersion>, PolicyError> {
+pub async fn find_served(client: &Client, kind: PolicyKind) -> Result<Option<PolicyVersion>, PolicyError> {
     for version in PolicyVersion::ALL {
         let group_version = format!("{GROUP}/{}", version.as_str());
         let request = client.list_api_group_resources(&group_version);
@@ -100,7 +126,7 @@ pub async fn find_served(client: &Client) -> Result<Option<PolicyVersion>, Polic
             Ok(Err(error)) => return Err(PolicyError::DiscoverKinds(Box::new(error))),
             Err(_) => return Err(PolicyError::AwaitAnswer),
         };
-        if is_complete(&served) {
+        if is_complete(kind, &served) {
             return Ok(Some(version));
         }
     }
@@ -108,8 +134,8 @@ pub async fn find_served(client: &Client) -> Result<Option<PolicyVersion>, Polic
 }
 
 /// Whether the resources of a version hold all that is needed: `v1` of the group is much older than policies in it.
-fn is_complete(served: &[String]) -> bool {
-    PLURALS.iter().all(|plural| served.iter().any(|name| name == plural))
+fn is_complete(kind: PolicyKind, served: &[String]) -> bool {
+    kind.plurals().iter().all(|plural| served.iter().any(|name| name == plural))
 }
 
 /// Applies a policy or a binding, so that its `spec` is this and nothing more. With a resourceVersion in it, whoever has

@@ -31,23 +31,23 @@ use super::sources::{Source, Sources};
 use crate::reconcile::{Engagement, Enqueue, ObjectTally, Outcome, ReconcileError, Reconciler, Tally, Watch};
 use crate::store::Store;
 
+mod admission;
 mod apply_plan;
 mod dereference;
 mod keep_volumes;
 mod mirrors;
 mod nodes;
-mod placement;
 mod pods;
 mod restart;
 mod unreadable;
 mod volumes;
 mod watches;
 
+use admission::{Admission, MIRROR_ZONES, VOLUME_RETENTION};
 use apply_plan::Done;
 use dereference::Uninspected;
 use mirrors::Mirrors;
 use nodes::Nodes;
-use placement::Placer;
 use pods::KnownPod;
 use restart::{Holds, Removals};
 use unreadable::ToldUnreadable;
@@ -62,7 +62,8 @@ pub(super) struct IrisClusterReconciler {
     config_maps: Children<ConfigMap, Uninspected>,
     pods: Store<KnownPod>,
     nodes: Nodes,
-    placer: Placer,
+    placement: Admission,
+    volume_retention: Admission,
     hub: Arc<HubClaim>,
     volumes: Volumes,
     sources: Sources,
@@ -98,7 +99,8 @@ impl IrisClusterReconciler {
             config_maps: Children::of::<IrisCluster>(hub.clone()),
             pods: Store::default(),
             nodes: Nodes::new(&namespaces),
-            placer: Placer::new(&namespaces),
+            placement: Admission::new(MIRROR_ZONES, &namespaces),
+            volume_retention: Admission::new(VOLUME_RETENTION, &namespaces),
             hub,
             volumes: Volumes::default(),
             sources,

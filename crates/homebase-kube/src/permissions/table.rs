@@ -165,7 +165,7 @@ pub const NEEDS: &[Need] = &[
             subresource: None,
             names: &["homebase-mirror-zones"],
         },
-        verbs: PLACEMENT,
+        verbs: POLICY,
         scope: Scope::WholeCluster,
         without: Without::WorkGoesOn,
         why: PLACES,
@@ -177,10 +177,34 @@ pub const NEEDS: &[Need] = &[
             subresource: None,
             names: &["homebase-mirror-zones"],
         },
-        verbs: PLACEMENT,
+        verbs: POLICY,
         scope: Scope::WholeCluster,
         without: Without::WorkGoesOn,
         why: PLACES,
+    },
+    Need {
+        target: Target::Resource {
+            group: "admissionregistration.k8s.io",
+            resource: "validatingadmissionpolicies",
+            subresource: None,
+            names: &["homebase-volume-retention"],
+        },
+        verbs: POLICY,
+        scope: Scope::WholeCluster,
+        without: Without::WorkGoesOn,
+        why: RETAINS,
+    },
+    Need {
+        target: Target::Resource {
+            group: "admissionregistration.k8s.io",
+            resource: "validatingadmissionpolicybindings",
+            subresource: None,
+            names: &["homebase-volume-retention"],
+        },
+        verbs: POLICY,
+        scope: Scope::WholeCluster,
+        without: Without::WorkGoesOn,
+        why: RETAINS,
     },
     Need {
         target: resource("", "pods", Some("proxy")),
@@ -214,11 +238,14 @@ pub const NEEDS: &[Need] = &[
 const CHILD: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
 /// Looked at by name, and applied.
-const PLACEMENT: &[&str] = &["list", "watch", "create", "patch"];
+const POLICY: &[&str] = &["list", "watch", "create", "patch"];
 
 const PLACES: &str = "has the cluster itself place each member of a mirror in its zone of `preferredZones`; without it \
                       members are spread. Whoever holds it can have any object changed as it is written: leave it out \
                       where no mirror has zones, or install the policy by hand";
+
+const RETAINS: &str = "has the cluster itself reject a StatefulSet that would delete its volumes when it is scaled down or \
+                       deleted; without it the hub takes such an edit back, which is too late while it is down";
 
 const FINALIZERS: &str = "owner references that hold the owner until its dependents are gone; only asked for where the \
                           admission plugin OwnerReferencesPermissionEnforcement is on, as in OpenShift";

@@ -7,7 +7,9 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use super::{GROUP, PLURALS, PolicyVersion, difference, find_served};
+use super::{GROUP, PolicyKind, PolicyVersion, difference, find_served};
+
+const PLURALS: [&str; 2] = PolicyKind::Mutating.plurals();
 use crate::error::Category;
 
 /// A client whose apiserver serves these resources of the two versions; a version of which there are none is not found.
@@ -49,7 +51,7 @@ async fn the_stable_version_is_preferred_and_the_beta_will_do() {
         ([Some(OLD), None], None),
         ([None, None], None),
     ] {
-        assert_eq!(find_served(&client(served)).await.unwrap(), expected, "{served:?}");
+        assert_eq!(find_served(&client(served), PolicyKind::Mutating).await.unwrap(), expected, "{served:?}");
     }
 }
 
@@ -61,14 +63,14 @@ async fn what_cannot_be_asked_is_no_answer() {
             &json!({"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no"}),
         ))
     });
-    let error = find_served(&Client::new(service, "default")).await.unwrap_err();
+    let error = find_served(&Client::new(service, "default"), PolicyKind::Mutating).await.unwrap_err();
     assert_eq!(error.category(), Category::Forbidden);
 }
 
 #[test]
 fn kinds_have_the_names_that_rights_are_given_by() {
     for version in PolicyVersion::ALL {
-        let kinds = [version.policy(), version.binding()];
+        let kinds = [PolicyKind::Mutating.policy(version), PolicyKind::Mutating.binding(version)];
         assert_eq!(kinds.clone().map(|kind| kind.plural), PLURALS);
         assert!(kinds.iter().all(|kind| kind.api_version == format!("{GROUP}/{}", version.as_str())));
     }

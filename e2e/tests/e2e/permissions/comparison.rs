@@ -18,12 +18,13 @@ const NOTICED: Duration = Duration::from_secs(60);
 /// What every account may do, whatever its roles.
 const EVERYBODY: [&str; 1] = ["selfsubjectrulesreviews"];
 /// Without these, resources are operated all the same.
-const WORK_GOES_ON: [&str; 8] = [
+const WORK_GOES_ON: [&str; 9] = [
     "create,patch events",
     "/finalizers",
     "customresourcedefinitions",
     "watch nodes",
     "mutatingadmission",
+    "validatingadmission",
     "pods/proxy",
     "pods/eviction",
     "persistentvolumeclaims",

@@ -325,11 +325,16 @@ async fn assert_unclaimed(client: &Client) {
     }
     let shown = Api::<WorkCluster>::all(client.clone()).list(&all).await.unwrap();
     assert!(shown.items.is_empty(), "{:?}", shown.items);
-    for kind in ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"] {
+    for (kind, name) in [
+        ("MutatingAdmissionPolicy", "homebase-mirror-zones"),
+        ("MutatingAdmissionPolicyBinding", "homebase-mirror-zones"),
+        ("ValidatingAdmissionPolicy", "homebase-volume-retention"),
+        ("ValidatingAdmissionPolicyBinding", "homebase-volume-retention"),
+    ] {
         let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
         let kind = kube::api::ApiResource::from_gvk(&kind);
         let policies: Api<kube::api::DynamicObject> = Api::all_with(client.clone(), &kind);
-        let found = policies.get_metadata_opt("homebase-mirror-zones").await.unwrap();
+        let found = policies.get_metadata_opt(name).await.unwrap();
         assert!(found.is_none(), "{} is left", kind.kind);
     }
 }

@@ -129,10 +129,13 @@ fn is_crd(request: &AuditEvent) -> bool {
     request.resource == "customresourcedefinitions" && request.namespace.is_empty()
 }
 
-/// What places members of mirrors: one for the whole cluster, where somebody has asked for anything.
-fn is_placement(request: &AuditEvent, asked: &BTreeSet<&str>) -> bool {
-    let kinds = ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"];
-    kinds.contains(&request.resource.as_str()) && request.verb != "delete" && !asked.is_empty()
+/// An admission policy or its binding: one for the whole cluster, where somebody has asked for anything.
+fn is_policy(request: &AuditEvent, asked: &BTreeSet<&str>) -> bool {
+    let of_policy = request.resource.contains("admissionpolic");
+    of_policy
+        && request.group == "admissionregistration.k8s.io"
+        && request.verb != "delete"
+        && !asked.is_empty()
 }
 
 /// I5: the hub writes only where a user of this very cluster has asked for it, and as the account that it was given for
@@ -150,7 +153,7 @@ fn assert_nothing_foreign(plane: &ControlPlane) {
         // A question about one's own rights is a create that keeps nothing.
         let is_question = request.group == "authorization.k8s.io";
         assert!(
-            is_crd(request) || is_asked || is_question || is_placement(request, &asked),
+            is_crd(request) || is_asked || is_question || is_policy(request, &asked),
             "I5 on {}: nobody asked for it: {request:?}",
             plane.name()
         );

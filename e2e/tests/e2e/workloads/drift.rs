@@ -49,12 +49,6 @@ async fn an_edited_child_is_taken_back() {
         ("StatefulSet", "iris-data", label(component, Value::Null), at_component),
         (
             "StatefulSet",
-            "iris-data",
-            json!({"spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}}),
-            "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted",
-        ),
-        (
-            "StatefulSet",
             "iris-compute",
             json!({"spec": {"template": {"metadata": {"annotations": {"homebase.dev/config-hash": "x"}}}}}),
             "/spec/template/metadata/annotations/homebase.dev~1config-hash",

@@ -1,8 +1,9 @@
 //! A `persistentVolumeClaimRetentionPolicy` that was edited to `Delete`, and claims that are owned because of it: no step of
-//! the hub ends a pod or a StatefulSet while a volume would be deleted with it.
+//! the hub ends a pod or a StatefulSet while a volume would be deleted with it, and the cluster itself rejects the edit.
 
 use std::collections::BTreeMap;
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::fixture::{CLUSTER, Case, IMAGE, single, text, uid};
@@ -45,11 +46,26 @@ async fn until_retained(case: &Case, set: &str) {
     .await;
 }
 
-/// Has somebody edit the policy of the compute nodes while no hub runs, and the spec with it. So many claims have an owner
-/// then: those of pods that run.
-async fn edit_unseen(case: &mut Case, cluster: &Value, owned: usize) {
+/// Has somebody edit policies while no hub runs, on a cluster that no longer rejects it.
+async fn edit_unseen(case: &mut Case, sets: &[&str]) {
     case.hub_mut().kill9();
-    case.edit("StatefulSet", SET, &delete_volumes()).await;
+    for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
+        case.plane().kubectl_ok(&["delete", kind, "homebase-volume-retention"]).await.unwrap();
+    }
+    let api = case.api("StatefulSet");
+    for set in sets {
+        // An apiserver reads its policies once a second.
+        case.eventually("the edit is admitted", crate::support::SOON, || async {
+            let patch = Patch::Merge(delete_volumes());
+            api.patch(set, &PatchParams::default(), &patch).await
+        })
+        .await;
+    }
+}
+
+/// The same to the compute nodes, and to the spec with it. So many claims have an owner then: those of pods that run.
+async fn edit_both(case: &mut Case, cluster: &Value, owned: usize) {
+    edit_unseen(case, &[SET]).await;
     until_owned(case, owned).await;
     case.apply(CLUSTER, "iris", cluster).await;
     case.start_hub().await;
@@ -64,7 +80,7 @@ async fn nodes_that_leave_keep_their_volumes_whatever_the_policy_was_edited_to()
     assert_eq!(volumes.len(), 12);
 
     // One node fewer.
-    edit_unseen(&mut case, &with_compute(1), 8).await;
+    edit_both(&mut case, &with_compute(1), 8).await;
     case.until_gone("Pod", "iris-compute-1").await;
     case.until_ready(CLUSTER, "iris").await;
     until_retained(&case, SET).await;
@@ -78,7 +94,7 @@ async fn nodes_that_leave_keep_their_volumes_whatever_the_policy_was_edited_to()
     case.edit(CLAIM, "iris-data-iris-compute-1", &stale).await;
 
     // None at all.
-    edit_unseen(&mut case, &single(), 5).await;
+    edit_both(&mut case, &single(), 5).await;
     case.until_gone("StatefulSet", SET).await;
     case.until_gone("Pod", "iris-compute-0").await;
     case.until_ready(CLUSTER, "iris").await;
@@ -94,17 +110,54 @@ async fn nodes_that_leave_keep_their_volumes_whatever_the_policy_was_edited_to()
 
 #[tokio::test]
 async fn the_policy_is_taken_back_where_the_spec_cannot_be_carried_out() {
-    let case = Case::begin("retained").await;
+    let mut case = Case::alone("retained").await;
     case.apply(CLUSTER, "iris", &with_compute(1)).await;
     case.until_ready(CLUSTER, "iris").await;
     let mut refused = with_compute(1);
     refused["spec"]["configSource"] = json!({"name": "that-does-not-exist"});
     case.apply(CLUSTER, "iris", &refused).await;
     case.until_condition(CLUSTER, "iris", ("Ready", "False")).await;
+    edit_unseen(&mut case, &["iris-data", SET]).await;
+    case.start_hub().await;
     for set in ["iris-data", SET] {
-        case.edit("StatefulSet", set, &delete_volumes()).await;
         until_retained(&case, set).await;
     }
     until_owned(&case, 0).await;
+    case.end().await;
+}
+
+#[tokio::test]
+async fn the_cluster_itself_rejects_the_edit_and_nothing_else() {
+    let case = Case::begin("rejected").await;
+    case.apply(CLUSTER, "iris", &single()).await;
+    case.until_ready(CLUSTER, "iris").await;
+    let edit = |field: &'static str| {
+        let api = case.api("StatefulSet");
+        async move {
+            let patch = json!({"spec": {"persistentVolumeClaimRetentionPolicy": {field: "Delete"}}});
+            api.patch("iris-data", &PatchParams::default().dry_run(), &Patch::Merge(patch)).await
+        }
+    };
+    for field in ["whenDeleted", "whenScaled"] {
+        let rejected = case.eventually("the policy is in force", crate::support::SOON, || async {
+            edit(field).await.err().map(|error| error.to_string()).ok_or("the edit was admitted")
+        });
+        let rejected = rejected.await;
+        assert!(
+            rejected.contains(&format!("{field} of a StatefulSet that Homebase manages must be Retain")),
+            "{rejected}"
+        );
+    }
+    // Whatever else is edited, and what belongs to others, is admitted.
+    case.edit("StatefulSet", "iris-data", &json!({"metadata": {"labels": {"team": "blue"}}})).await;
+    let mut foreign = case.get("StatefulSet", "iris-data").await.unwrap();
+    foreign["metadata"] = json!({"name": "foreign"});
+    foreign["spec"]["replicas"] = 0.into();
+    foreign["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] = "Delete".into();
+    case.apply("StatefulSet", "foreign", &json!({"spec": foreign["spec"]})).await;
+    // A set that says so already can be written: here one that becomes ours.
+    let marks = case.get("StatefulSet", "iris-data").await.unwrap()["metadata"]["labels"].clone();
+    case.edit("StatefulSet", "foreign", &json!({"metadata": {"labels": marks}})).await;
+    case.delete("StatefulSet", "foreign").await;
     case.end().await;
 }

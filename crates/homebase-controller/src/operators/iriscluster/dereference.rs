@@ -52,7 +52,9 @@ impl IrisClusterReconciler {
         let pods = self.observe_pods(cluster);
         let zones = self.nodes.zones_of(pods.values().filter_map(|pod| pod.node.as_ref()));
         let needs_policy = places_members(&cluster.spec);
-        let placement = if needs_policy { self.placer.get() } else { Some(Placement::NotAsked) };
+        let placement = if needs_policy { self.placement.get() } else { Some(Placement::NotAsked) };
+        // Nothing waits for it: the hub keeps the volumes by itself as long as it runs.
+        self.volume_retention.get();
         let (stateful_sets, terminating) = self.observe_stateful_sets(cluster);
         Some(Dereferenced {
             config_source,

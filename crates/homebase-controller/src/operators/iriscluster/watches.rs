@@ -32,6 +32,7 @@ impl IrisClusterReconciler {
         watches.extend(self.watch_claims(&gate));
         watches.push(self.watch_nodes(&gate));
         watches.push(self.watch_policy(&gate));
+        watches.push(self.watch_volume_retention());
         watches.push(Watch { kind: "mirrors", run: Box::pin(self.clone().ask_mirrors(gate.clone())) });
         if let Some(requests) = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let this = self.clone();
@@ -138,9 +139,13 @@ impl IrisClusterReconciler {
         })
     }
 
+    fn watch_volume_retention(&self) -> Watch {
+        self.volume_retention.watch(&self.engagement, self.hub.clone(), || {})
+    }
+
     fn watch_policy(self: &Arc<Self>, gate: &Arc<Gate>) -> Watch {
         let (this, gate) = (self.clone(), gate.clone());
-        self.placer.watch(&self.engagement, self.hub.clone(), move || {
+        self.placement.watch(&self.engagement, self.hub.clone(), move || {
             let woken = this.objects.fold(Vec::new(), |mut woken, (key, cluster)| {
                 if cluster.readable().is_some_and(|cluster| places_members(&cluster.spec)) {
                     woken.push((key.clone(), false));

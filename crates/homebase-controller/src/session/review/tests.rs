@@ -29,7 +29,13 @@ fn everything_but_events() -> Rules {
         verbs: vec!["get".to_owned()],
     };
     let deletes = rule(&["*"], &["statefulsets", "deployments", "services", "configmaps"], &["delete"]);
-    let zones = ["nodes", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"];
+    let zones = [
+        "nodes",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+    ];
     let resources = vec![
         rule(&["*"], &[&all[..], &more[..], &operated[..], &rest[..], &zones[..]].concat(), &verbs),
         deletes,

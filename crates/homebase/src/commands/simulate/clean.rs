@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use homebase_api::annotations;
-use homebase_iris::cluster::placement::POLICY;
+use homebase_iris::cluster::{placement, volume_policy};
 use homebase_kube::identity::fetch_identity;
-use homebase_kube::policy::find_served;
+use homebase_kube::policy::{PolicyKind, find_served};
 use homebase_kube::{Category, categorize};
 use homebase_planes::POLL_INTERVAL;
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -84,24 +84,31 @@ pub(super) async fn account(client: &Client, account: &Account) -> anyhow::Resul
     revoke(client, account).await
 }
 
-/// The policy and the binding by which a cluster places the members of mirrors, as far as they are there.
+/// The admission policies of a hub and their bindings, as far as they are there.
 pub(super) async fn policies(client: &Client) -> anyhow::Result<Vec<ApiResource>> {
     let mut found = Vec::new();
-    for kind in policy_kinds(client).await? {
+    for (kind, name) in policy_kinds(client).await? {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
-        let there = api.get_metadata_opt(POLICY).await;
-        if there.map_err(|error| anyhow::anyhow!("read {} {POLICY}: {}", kind.kind, words(&error)))?.is_some()
-        {
+        let there = api.get_metadata_opt(name).await;
+        if there.map_err(|error| anyhow::anyhow!("read {} {name}: {}", kind.kind, words(&error)))?.is_some() {
             found.push(kind);
         }
     }
     Ok(found)
 }
 
-async fn policy_kinds(client: &Client) -> anyhow::Result<Vec<ApiResource>> {
-    let version = find_served(client).await.context("look for admission policies")?;
-    // Without its binding a policy does nothing.
-    Ok(version.map(|version| vec![version.binding(), version.policy()]).unwrap_or_default())
+/// The kinds of the policies of a hub that the cluster serves, each with the name of the hub's object.
+async fn policy_kinds(client: &Client) -> anyhow::Result<Vec<(ApiResource, &'static str)>> {
+    let mut kinds = Vec::new();
+    for (kind, name) in
+        [(PolicyKind::Mutating, placement::POLICY), (PolicyKind::Validating, volume_policy::POLICY)]
+    {
+        let version = find_served(client, kind).await.context("look for admission policies")?;
+        // Without its binding a policy does nothing.
+        let both = version.map(|version| [(kind.binding(version), name), (kind.policy(version), name)]);
+        kinds.extend(both.into_iter().flatten());
+    }
+    Ok(kinds)
 }
 
 /// Takes away what says that the cluster belongs to the hub of the rehearsal, which must have ended: a policy that was
@@ -109,12 +116,13 @@ async fn policy_kinds(client: &Client) -> anyhow::Result<Vec<ApiResource>> {
 pub(super) async fn claims(client: &Client, before: &[ApiResource]) -> anyhow::Result<()> {
     let home = fetch_identity(client).await.context("ask the cluster who it is")?;
     let hub = HubIdentity::new(&home.uid, hub::NAMESPACE).hub_id;
-    for kind in policy_kinds(client).await?.into_iter().filter(|kind| !before.contains(kind)) {
+    let made = policy_kinds(client).await?.into_iter().filter(|(kind, _)| !before.contains(kind));
+    for (kind, name) in made {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
-        let faulty = |error: kube::Error| anyhow::anyhow!("{} {POLICY}: {}", kind.kind, words(&error));
-        let there = api.get_metadata_opt(POLICY).await.map_err(faulty)?;
+        let faulty = |error: kube::Error| anyhow::anyhow!("{} {name}: {}", kind.kind, words(&error));
+        let there = api.get_metadata_opt(name).await.map_err(faulty)?;
         if let Some(there) = there.filter(|there| is_claimed(there, &hub)) {
-            delete(&api, POLICY, there.uid()).await.map_err(faulty)?;
+            delete(&api, name, there.uid()).await.map_err(faulty)?;
         }
     }
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());

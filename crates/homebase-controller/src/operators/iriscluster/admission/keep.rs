@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use homebase_api::{annotations, labels};
-use homebase_iris::cluster::placement::{POLICY, binding_spec, policy_spec};
 use homebase_iris::cluster::{NoPlacement, Placement};
 use homebase_kube::Category;
 use homebase_kube::policy::{PolicyError, PolicyVersion, apply_policy};
@@ -19,7 +18,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::judge::{Verdict, judge};
-use super::{EFFECT, Keeper, RETRY};
+use super::{EFFECT, Keeper, Policy, RETRY};
 use crate::reconcile::Engagement;
 use crate::watching::{FORBIDDEN_PAUSE, pause_of, until_ready};
 
@@ -75,9 +74,10 @@ impl Keeper {
     /// Keeps policy and binding until the cluster does not serve this version any more.
     pub(super) async fn keep(&self, version: PolicyVersion) {
         let seen = Seen::default();
+        let Policy { kind, spec, binding, .. } = &self.admission.0.policy;
         let wanted = |kind, spec| Wanted { kind, spec, became: None };
-        let mut all = [wanted(version.policy(), policy_spec()), wanted(version.binding(), binding_spec())];
-        let [policy, binding] = [(0, version.policy()), (1, version.binding())]
+        let mut all = [wanted(kind.policy(version), spec()), wanted(kind.binding(version), binding())];
+        let [policy, binding] = [(0, kind.policy(version)), (1, kind.binding(version))]
             .map(|(index, kind)| self.watch(&seen, &kind, index));
         tokio::select! {
             () = policy => {}
@@ -93,7 +93,10 @@ impl Keeper {
         index: usize,
     ) -> impl Future<Output = ()> + Send + use<'a> {
         let api: Api<DynamicObject> = Api::all_with(self.engagement.client.clone(), kind);
-        let stream = watch_objects(api, watch_config().fields(&format!("metadata.name={POLICY}")));
+        let stream = watch_objects(
+            api,
+            watch_config().fields(&format!("metadata.name={}", self.admission.0.policy.name)),
+        );
         let reachable = self.engagement.watching.reachable.clone();
         let pause = move |delay: Duration| {
             let forbidden = seen.forbidden.load(Ordering::Relaxed);
@@ -160,7 +163,7 @@ impl Keeper {
 
     fn not_applied(&self, error: &PolicyError) -> Next {
         let category = error.category();
-        tracing::warn!(category = category.as_str(), error = %homebase_core::Chain(error), "placement policy not applied");
+        tracing::warn!(category = category.as_str(), error = %homebase_core::Chain(error), "admission policy not applied");
         match category {
             // Somebody else was faster: news of it is on its way.
             Category::Conflict => return Next::Retry(RETRY),
@@ -171,7 +174,7 @@ impl Keeper {
     }
 
     async fn apply(&self, wanted: &mut Wanted, found: Option<&DynamicObject>) -> Result<(), PolicyError> {
-        let mut object = DynamicObject::new(POLICY, &wanted.kind);
+        let mut object = DynamicObject::new(self.admission.0.policy.name, &wanted.kind);
         object.labels_mut().insert(labels::MANAGED_BY.to_owned(), labels::MANAGED_BY_HOMEBASE.to_owned());
         object.annotations_mut().insert(annotations::HUB_ID.to_owned(), self.hub.id.clone());
         object.metadata.resource_version = found.and_then(kube::ResourceExt::resource_version);
@@ -214,7 +217,7 @@ impl Listener<DynamicObject> for Feed<'_> {
     }
 
     fn failure(&mut self, category: Category, message: &str) {
-        tracing::debug!(category = category.as_str(), error = message, "placement policy not watched");
+        tracing::debug!(category = category.as_str(), error = message, "admission policy not watched");
         *self.seen.failure() = Some(category);
         self.seen.forbidden.store(category == Category::Forbidden, Ordering::Relaxed);
         self.seen.changed.notify_one();

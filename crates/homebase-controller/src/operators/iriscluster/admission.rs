@@ -1,16 +1,15 @@
-//! Keeps the policy that places members of mirrors on one work cluster, from the moment a mirror with zones asks for it:
-//! installs it, and takes it back when somebody edits or deletes it. It never deletes it, and where it cannot be had it
-//! says so and holds up nothing.
+//! Keeps an admission policy on one work cluster, from the moment a reconcile asks for it: installs it, and takes it back
+//! when somebody edits or deletes it. It never deletes it, and where it cannot be had it says so and holds up nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use homebase_core::Namespaces;
-use homebase_iris::cluster::placement::POLICY;
-use homebase_iris::cluster::{NoPlacement, Placement};
+use homebase_iris::cluster::{NoPlacement, Placement, placement, volume_policy};
 use homebase_kube::Category;
 use homebase_kube::claim::HubClaim;
-use homebase_kube::policy::find_served;
+use homebase_kube::policy::{PolicyKind, find_served};
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::reconcile::{Engagement, Watch};
@@ -41,23 +40,49 @@ enum State {
     Settled(Placement),
 }
 
+/// A policy with its binding.
+pub(super) struct Policy {
+    /// The name of both.
+    name: &'static str,
+    kind: PolicyKind,
+    spec: fn() -> Value,
+    binding: fn() -> Value,
+}
+
+/// Places the members of mirrors.
+pub(super) const MIRROR_ZONES: Policy = Policy {
+    name: placement::POLICY,
+    kind: PolicyKind::Mutating,
+    spec: placement::policy_spec,
+    binding: placement::binding_spec,
+};
+
+/// Rejects a retention policy that deletes volumes.
+pub(super) const VOLUME_RETENTION: Policy = Policy {
+    name: volume_policy::POLICY,
+    kind: PolicyKind::Validating,
+    spec: volume_policy::policy_spec,
+    binding: volume_policy::binding_spec,
+};
+
 struct Shared {
+    policy: Policy,
     state: Mutex<State>,
     asked: Notify,
 }
 
-/// The policy on one cluster.
+/// A policy on one cluster.
 #[derive(Clone)]
-pub(super) struct Placer(Arc<Shared>);
+pub(super) struct Admission(Arc<Shared>);
 
-impl Placer {
+impl Admission {
     /// A policy that nobody has asked for yet. It would be in no namespace, so a registration for some does without.
-    pub(super) fn new(namespaces: &Namespaces) -> Self {
+    pub(super) fn new(policy: Policy, namespaces: &Namespaces) -> Self {
         let state = match namespaces {
             Namespaces::All => State::Idle,
             Namespaces::Only(_) => State::Settled(Placement::Missing(NoPlacement::Restricted)),
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), asked: Notify::new() }))
+        Self(Arc::new(Shared { policy, state: Mutex::new(state), asked: Notify::new() }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -87,7 +112,7 @@ impl Placer {
         {
             return false;
         }
-        tracing::info!(standing = ?placement, policy = POLICY, "placement of mirror members");
+        tracing::info!(standing = ?placement, policy = self.0.policy.name, "admission policy");
         *state = State::Settled(placement);
         true
     }
@@ -99,20 +124,20 @@ impl Placer {
         hub: Arc<HubClaim>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Watch {
-        let (placer, engagement) = (self.clone(), engagement.clone());
+        let (admission, engagement) = (self.clone(), engagement.clone());
         let run = async move {
-            placer.0.asked.notified().await;
-            let keeper = Keeper { placer, engagement, hub, wake: Box::new(wake) };
+            admission.0.asked.notified().await;
+            let keeper = Keeper { admission, engagement, hub, wake: Box::new(wake) };
             // In a box: most clusters never come here, and a future is as large as its largest state.
             let keep = Box::pin(keeper.run());
             tokio::join!(keep, keeper.end_patience());
         };
-        Watch { kind: "placement policy", run: Box::pin(run) }
+        Watch { kind: "admission policy", run: Box::pin(run) }
     }
 }
 
 struct Keeper {
-    placer: Placer,
+    admission: Admission,
     engagement: Engagement,
     hub: Arc<HubClaim>,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -121,7 +146,7 @@ struct Keeper {
 impl Keeper {
     async fn run(&self) {
         loop {
-            let pause = match find_served(&self.engagement.client).await {
+            let pause = match find_served(&self.engagement.client, self.admission.0.policy.kind).await {
                 Ok(Some(version)) => {
                     // Until the cluster serves that version no more.
                     self.keep(version).await;
@@ -146,7 +171,7 @@ impl Keeper {
 
     async fn end_patience(&self) {
         tokio::time::sleep(PATIENCE).await;
-        if *self.placer.state() == State::Pending {
+        if *self.admission.state() == State::Pending {
             self.settle(Placement::Missing(NoPlacement::Failed(Category::ResponseTimeout.as_str())));
         }
     }
@@ -155,13 +180,13 @@ impl Keeper {
     fn failed(&self, category: Category) {
         if category == Category::Forbidden {
             self.settle(Placement::Missing(NoPlacement::Forbidden));
-        } else if *self.placer.state() != State::Pending {
+        } else if *self.admission.state() != State::Pending {
             self.settle(Placement::Missing(NoPlacement::Failed(category.as_str())));
         }
     }
 
     fn settle(&self, placement: Placement) {
-        if self.placer.settle(placement) {
+        if self.admission.settle(placement) {
             (self.wake)();
         }
     }
@@ -176,11 +201,11 @@ mod tests {
     use homebase_kube::permissions::{NEEDS, Target};
     use homebase_kube::policy::PolicyVersion;
 
-    use super::{POLICY, Placer};
+    use super::{Admission, MIRROR_ZONES, VOLUME_RETENTION};
 
     #[test]
     fn who_asks_waits_until_it_stands_and_hears_of_changes_only() {
-        let placer = Placer::new(&Namespaces::All);
+        let placer = Admission::new(MIRROR_ZONES, &Namespaces::All);
         assert_eq!((placer.get(), placer.get()), (None, None));
         let failed = |word| Placement::Missing(NoPlacement::Failed(word));
         for (placement, is_news) in [
@@ -194,21 +219,24 @@ mod tests {
             assert_eq!(placer.settle(placement.clone()), is_news, "{placement:?}");
         }
         assert_eq!(placer.get(), Some(Placement::InPlace));
-        let restricted = Placer::new(&Namespaces::Only(["a".parse().unwrap()].into()));
+        let restricted = Admission::new(VOLUME_RETENTION, &Namespaces::Only(["a".parse().unwrap()].into()));
         assert_eq!(restricted.get(), Some(Placement::Missing(NoPlacement::Restricted)));
     }
 
     #[test]
-    fn the_table_of_rights_names_the_policy_and_no_other() {
-        let kinds = [PolicyVersion::V1.policy(), PolicyVersion::V1.binding()];
-        for kind in kinds {
+    fn the_table_of_rights_names_the_policies_and_no_others() {
+        let kinds = [MIRROR_ZONES, VOLUME_RETENTION].map(|policy| {
+            let kinds = [policy.kind.policy(PolicyVersion::V1), policy.kind.binding(PolicyVersion::V1)];
+            kinds.map(|kind| (kind, policy.name))
+        });
+        for (kind, name) in kinds.into_iter().flatten() {
             let named = NEEDS.iter().filter_map(|need| match need.target {
                 Target::Resource { group, resource, names, .. } => {
                     (group == kind.group && resource == kind.plural).then_some(names)
                 }
                 Target::Url(_) => None,
             });
-            assert_eq!(named.collect::<Vec<_>>(), [[POLICY]]);
+            assert_eq!(named.collect::<Vec<_>>(), [[name]]);
         }
     }
 }
