@@ -185,8 +185,8 @@ impl Publisher {
         match self.bring_up_to_date(&id).await {
             Ok(()) => {
                 queue.done(&id);
-                if self.hub.registry.get(&id).is_some() {
-                    queue.add_after(id, status::REFRESH);
+                if let Some(cluster) = self.hub.registry.get(&id) {
+                    queue.add_after(id, status::look_again(&cluster, Timestamp::now()));
                 }
             }
             Err(error) => {

@@ -36,6 +36,9 @@ const REPAIR: Backoff = Backoff { first: Duration::from_secs(5), cap: Duration::
 /// How long a session must have run before its earlier troubles are forgotten: one that breaks each time that
 /// it comes up must not be started over every few seconds for ever.
 const PROVEN: Duration = Duration::from_secs(60);
+/// How long a session that begins may take until what it has not found out yet counts as a fault: CRDs are established
+/// within seconds, and the first lists of a large cluster take some tens of them.
+const STARTUP: Duration = Duration::from_secs(60);
 /// A watch that has brought nothing for so long is stale: an apiserver sends each a bookmark about once a minute, so
 /// two of them are missing.
 pub const STALE_AFTER: SignedDuration = SignedDuration::from_secs(150);
@@ -47,6 +50,8 @@ const MIN_RETRY: Duration = Duration::from_millis(500);
 pub struct Session {
     state: State,
     since: Timestamp,
+    /// When it began; none once it was in sync.
+    starting: Option<Timestamp>,
     working: bool,
     failed_probes: u32,
     circuit: Circuit,
@@ -85,6 +90,7 @@ impl Session {
         let session = Self {
             state: State::Connecting,
             since: now,
+            starting: Some(now),
             working: false,
             failed_probes: 0,
             circuit: Circuit::Closed,
@@ -330,6 +336,20 @@ impl Session {
             self.state = state;
             self.since = now;
         }
+        if state == State::Running {
+            self.starting = None;
+        }
+    }
+
+    /// Whether it is on its way to work and nothing has gone wrong: what it does not know yet is no fault of the cluster.
+    pub fn is_starting(&self, now: Timestamp) -> bool {
+        let is_trusted = self.verdict.as_ref().is_none_or(Verdict::is_trusted);
+        let crds_do = self.crds.is_served() || self.crds == Crds::Installing;
+        let may_work = !matches!(self.permissions, Some(Permissions::Missing { stops_work: true, .. }));
+        let is_sound =
+            is_trusted && crds_do && may_work && self.failure.is_none() && self.ended_task.is_none();
+        let is_early = |begun| now.duration_since(begun).unsigned_abs() < STARTUP;
+        is_sound && self.starting.is_some_and(is_early)
     }
 
     /// Where the session is.

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use homebase_api::WorkClusterStatus;
-use homebase_api::conditions::work_cluster::{CredentialsValid, PermissionsVerified, Reachable, Ready};
+use homebase_api::conditions::work_cluster::{
+    CRDsInstalled, CredentialsValid, PermissionsVerified, Reachable, Ready,
+};
 use homebase_api::conditions::{ConditionStatus, NewCondition, Reason as _, find_condition, set_condition};
 use homebase_api::workcluster::{
     ClusterIdentity, ClusterResources, ClusterVersion, ObservedSecret, SessionState,
@@ -25,6 +27,9 @@ mod tests;
 /// the home apiserver no write at all; `homebase_member_cluster_last_success_timestamp_seconds` has the
 /// exact time.
 pub(super) const REFRESH: Duration = Duration::from_secs(300);
+
+/// How soon a session that begins is looked at again, so that one that does not come up shows soon after its time.
+const STARTING: Duration = Duration::from_secs(10);
 
 /// How long after a change the words of a trouble are followed: while it unfolds they say more and more.
 const FRESH_TROUBLE: Duration = Duration::from_secs(30);
@@ -47,7 +52,7 @@ pub(super) fn next(
         uid: cluster.secret.uid.clone(),
         resource_version: shown.resource_version.clone(),
     });
-    if is_restart(previous, cluster) {
+    if is_restart(previous, cluster, now) {
         return None;
     }
     let found = match cluster.view() {
@@ -99,15 +104,36 @@ pub(super) fn without_session(
     (timeless(previous) != timeless(&next)).then_some(next)
 }
 
-/// A session that has just begun knows nothing yet. What an earlier one put on record, as before a restart of
-/// the hub, stands until this one has had its first answer, or has had none.
-fn is_restart(previous: &WorkClusterStatus, cluster: &Cluster) -> bool {
+/// A session that has just begun does not know everything yet. What an earlier one put on record, as before a restart of
+/// the hub, stands until this one works or something is wrong, but never for the identity of another cluster.
+fn is_restart(previous: &WorkClusterStatus, cluster: &Cluster, now: Timestamp) -> bool {
     let is_same = previous.observed_secret.as_ref().is_some_and(|secret| secret.uid == cluster.secret.uid);
     let is_new = match cluster.view() {
-        View::Session(session) => session.verdict().is_none() && session.failure().is_none(),
+        View::Session(session) => {
+            let recorded = previous.identity.as_ref().map(|identity| identity.uid.as_str());
+            let is_on_record = session.uid().is_none_or(|uid| recorded == Some(uid.as_str()));
+            session.is_starting(now) && is_on_record
+        }
         View::Unusable(_) | View::Paused(_) => false,
     };
-    is_same && is_new && previous.last_seen.is_some()
+    let worked = matches!(previous.state, Some(SessionState::Running | SessionState::Degraded));
+    is_same && is_new && worked && previous.last_seen.is_some()
+}
+
+/// How soon a status is looked at again of which nothing may tell: times pass.
+pub(super) fn look_again(cluster: &Cluster, now: Timestamp) -> Duration {
+    match cluster.view() {
+        View::Session(session) if session.is_starting(now) => STARTING,
+        _ => REFRESH,
+    }
+}
+
+/// Whether what is not ready is merely being set up.
+fn is_setting_up(status: &WorkClusterStatus, ready: &Condition) -> bool {
+    let is = |reason: Ready| ready.reason == reason.as_str();
+    let crds = find_condition::<CRDsInstalled>(&status.conditions);
+    let being_installed = crds.is_some_and(|crds| crds.reason == CRDsInstalled::Installing.as_str());
+    is(Ready::NotSynced) || (is(Ready::CRDsNotInstalled) && being_installed)
 }
 
 /// A condition of which nothing is known any more: it is neither true nor false.
@@ -232,7 +258,14 @@ pub(super) fn event(
     };
     let same =
         |a: &Condition, b: &Condition| a.status == b.status && a.reason == b.reason && same_words(a, b);
-    if after.status == ConditionStatus::Unknown.as_str() || before.is_some_and(|before| same(before, after)) {
+    // What never was ready and comes up is no trouble.
+    let comes_up = before.is_none_or(|before| {
+        before.status == ConditionStatus::Unknown.as_str() || is_setting_up(previous, before)
+    }) && is_setting_up(next, after);
+    if after.status == ConditionStatus::Unknown.as_str()
+        || comes_up
+        || before.is_some_and(|before| same(before, after))
+    {
         return rotation_event(previous, next);
     }
     if after.status == ConditionStatus::True.as_str() {

@@ -255,7 +255,7 @@ fn roles_for_namespaces_hold_the_same_rights_without_widening_any() {
     let (wide, narrow) = namespaced_roles("homebase", &["a", "b"], NEEDS);
     // What is for a whole cluster only is in none of them.
     let needs: Vec<Need> = NEEDS.iter().filter(|need| need.scope != Scope::WholeCluster).copied().collect();
-    assert_eq!(NEEDS.len() - needs.len(), 3);
+    assert_eq!(NEEDS.len() - needs.len(), 5);
     let needs = needs.as_slice();
     let wide = wide.rules.unwrap();
     assert_eq!(narrow.len(), 2);

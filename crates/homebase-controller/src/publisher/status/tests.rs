@@ -63,6 +63,50 @@ fn a_probe_that_finds_nothing_new_is_not_written_until_the_refresh_is_due() {
 }
 
 #[test]
+fn a_normal_start_is_no_warning_and_a_restart_of_the_hub_changes_nothing() {
+    let started = |second| {
+        let (mut session, _) = Session::start(at(second));
+        answered(second + 1, &mut session);
+        session
+    };
+    // The first start of a registration.
+    let mut session = started(0);
+    let empty = WorkClusterStatus::default();
+    let installing = write(&empty, &session, 1).unwrap();
+    assert_eq!(event(&empty, &installing), None);
+    session.on(Event::CrdsChecked(Crds::UpToDate), at(2), 0.0);
+    let syncing = write(&installing, &session, 2).unwrap();
+    assert_eq!(event(&installing, &syncing), None);
+    session.on(Event::SyncChanged { missing: None }, at(3), 0.0);
+    let running = write(&syncing, &session, 3).unwrap();
+    let (severity, reason, _) = event(&syncing, &running).unwrap();
+    assert_eq!((severity, &*reason), (Severity::Normal, "AllChecksPassed"));
+    // A watch that is lost later is a warning.
+    session.on(Event::SyncChanged { missing: Some("pods".to_owned()) }, at(4), 0.0);
+    let lost = write(&running, &session, 4).unwrap();
+    assert_eq!(event(&running, &lost).unwrap().0, Severity::Warning);
+
+    // Another hub process begins: the record stands while it comes up, and not for ever.
+    let mut session = started(100);
+    assert_eq!(write(&running, &session, 101), None);
+    session.on(Event::CrdsChecked(Crds::UpToDate), at(102), 0.0);
+    assert_eq!(write(&running, &session, 110), None);
+    let hanging = write(&running, &session, 161).unwrap();
+    assert_eq!(event(&running, &hanging).unwrap().0, Severity::Warning);
+    // What goes wrong shows at once, and so does another cluster.
+    session.on(Event::CrdsChecked(Crds::Forbidden("no".to_owned())), at(111), 0.0);
+    assert!(write(&running, &session, 111).is_some());
+    let (mut other, _) = Session::start(at(200));
+    let verdict = Verdict::Mismatch { pinned: ClusterUid::new("uid") };
+    other.on(
+        Event::Answered { uid: ClusterUid::new("other"), verdict, latency: Duration::ZERO },
+        at(201),
+        0.0,
+    );
+    assert!(write(&running, &other, 201).is_some());
+}
+
+#[test]
 fn a_lost_cluster_keeps_its_last_figures_and_the_time_at_which_they_were_seen() {
     let mut session = running();
     let first = write(&WorkClusterStatus::default(), &session, 1).unwrap();
