@@ -1,13 +1,20 @@
-//! Prints an error with all its causes on one line. It never prints `Debug` text, which may hold secrets.
+//! Prints an error with all its causes on one line, cleaned: parts of it are the words of servers. It never prints `Debug`
+//! text, which may hold secrets.
 
 use std::error::Error;
 use std::fmt;
+
+use crate::text::{self, Limit};
 
 #[cfg(test)]
 mod tests;
 
 /// The longest chain that is printed: an error whose source leads back to itself must not hang the hub.
 const MAX_CAUSES: usize = 16;
+
+/// The longest text: as much as an apiserver takes as the message of a condition. What a server says may be as long as it
+/// likes.
+const MAX_TEXT: Limit = Limit::Bytes(32 * 1024);
 
 /// Displays an error and its causes as `what: why: why that`.
 ///
@@ -28,6 +35,6 @@ impl fmt::Display for Chain<'_> {
             }
             next = cause.source();
         }
-        f.write_str(&text.replace(['\n', '\r'], " "))
+        f.write_str(&text::line(&text, MAX_TEXT))
     }
 }

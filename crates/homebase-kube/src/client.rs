@@ -24,6 +24,7 @@ use crate::observe::{ObserveLayer, Observer};
 use crate::resolver::Turns;
 
 mod credentials;
+mod escape;
 mod lanes;
 pub(crate) mod paths;
 mod proxy;
@@ -33,6 +34,8 @@ mod tests;
 mod tls;
 
 pub use credentials::config_of;
+use escape::EscapeLayer;
+pub use escape::RefuseBody;
 use lanes::Lanes;
 use paths::PathLayer;
 pub use paths::RefusePath;
@@ -191,6 +194,7 @@ where
     let headers = config.extra_headers_layer().map_err(|_| BuildClientError::SetUpCredentials)?;
     let service = ServiceBuilder::new()
         .layer(PathLayer)
+        .layer(EscapeLayer)
         .layer(ObserveLayer(observer))
         .layer(BoundLayer)
         .rate_limit(limits.requests_per_second, Duration::from_secs(1))

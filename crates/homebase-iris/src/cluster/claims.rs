@@ -3,8 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use homebase_core::text::{self, Limit};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimStatus};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+/// As much as is shown of the words of a storage provider, which stand in a status.
+const MAX_MESSAGE: Limit = Limit::Chars(1024);
 
 /// The claims of a cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,7 +110,7 @@ impl From<&PersistentVolumeClaim> for ObservedClaim {
 fn condition(status: &PersistentVolumeClaimStatus, kind: &str) -> Option<String> {
     let mut holding = status.conditions.iter().flatten().filter(|condition| condition.status == "True");
     let found = holding.find(|condition| condition.type_ == kind)?;
-    Some(found.message.clone().unwrap_or_default())
+    Some(text::line(found.message.as_deref().unwrap_or_default(), MAX_MESSAGE))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Names, labels, ports, selectors and CPF of an `IrisCluster`'s objects: users' own Services, monitors and clean-up
 //! scripts rely on every one.
 
+use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use super::fixture::{CLUSTER, Case, IMAGE, mirrored, single, text, uid};
@@ -158,5 +159,27 @@ async fn a_service_template_changes_ports_by_name() {
     assert!(service["metadata"]["annotations"]["lb"].is_null(), "{service}");
     assert_eq!(service["spec"]["ports"], json!([port("superserver", 1972), port("webserver", 52773)]));
     assert_eq!(service["spec"]["type"], "ClusterIP");
+    case.end().await;
+}
+
+#[tokio::test]
+async fn a_text_of_a_user_arrives_as_it_is_whatever_is_in_it() {
+    let case = Case::begin("wild-text").await;
+    // An apiserver takes these in JSON; in the body of an apply, which it reads as YAML, they are errors or line ends.
+    let wild = "a\u{7F}b\u{85}c\u{9B}d\u{2028}e\u{FEFF}f\u{202E}\u{1F600}\t\n";
+    let mut cluster = single();
+    cluster["apiVersion"] = "intersystems.com/v1alpha1".into();
+    cluster["kind"] = CLUSTER.into();
+    cluster["metadata"] = json!({"name": "wild"});
+    cluster["spec"]["topology"]["data"]["podTemplate"] =
+        json!({"spec": {"env": [{"name": "WILD", "value": wild}]}});
+    let object = serde_json::from_value(cluster).unwrap();
+    case.api(CLUSTER).create(&PostParams::default(), &object).await.unwrap();
+    case.until_ready(CLUSTER, "wild").await;
+    let set = case.get("StatefulSet", "wild-data").await.unwrap();
+    let env = set.pointer("/spec/template/spec/containers/0/env").unwrap().as_array().unwrap().clone();
+    let value = env.iter().find(|one| one["name"] == "WILD").unwrap()["value"].clone();
+    assert_eq!(value, wild);
+    case.assert_quiet().await;
     case.end().await;
 }
