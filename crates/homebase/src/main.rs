@@ -9,6 +9,7 @@ mod panics;
 mod run;
 mod settings;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -57,17 +58,27 @@ fn runtime() -> Result<Runtime, ExitCode> {
 }
 
 fn execute(settings: settings::Settings) -> ExitCode {
-    logging::start(&settings.logging);
+    let log = match logging::start(&settings.logging) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("error: start the log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
     let outcome = runtime.block_on(run::run(settings));
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    let is_read = log.flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Or the process would wait for a reader that has stopped.
+            if is_read {
+                drop(writeln!(std::io::stderr(), "error: {error:#}"));
+            }
             ExitCode::FAILURE
         }
     }

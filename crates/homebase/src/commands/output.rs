@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use homebase_core::text::{escape_json_for_terminal, is_hidden, visible};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -15,8 +16,6 @@ mod tests;
 const NO_COLOR_VARIABLE: &str = "NO_COLOR";
 /// Blanks between two columns, as in kubectl's tables.
 const GAP: usize = 3;
-/// What stands in the place of a character that a terminal might obey.
-const REPLACEMENT: char = '\u{FFFD}';
 
 /// How a word is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,14 +94,7 @@ fn painted(text: &str, tone: Tone, coloured: bool) -> String {
 
 /// The text without anything that a terminal obeys or that changes the direction of writing.
 pub(crate) fn clean(text: &str) -> String {
-    let is_direction =
-        |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-    let safe = |c: char| match c {
-        '\n' | '\t' => ' ',
-        c if c.is_control() || is_direction(c) => REPLACEMENT,
-        c => c,
-    };
-    text.chars().map(safe).collect()
+    visible(text).into_owned()
 }
 
 /// Whether standard output takes colours.
@@ -127,15 +119,18 @@ pub(crate) fn tell(text: &str) {
     drop(writeln!(io::stderr().lock(), "{}", clean(text)));
 }
 
-/// As JSON, with a line end.
+/// As JSON, with a line end. What a terminal would obey is escaped, so the value is the same.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(value).context("write JSON")? + "\n")
+    let text = serde_json::to_string_pretty(value).context("write JSON")?;
+    Ok(escape_json_for_terminal(&text).into_owned() + "\n")
 }
 
-/// As YAML. By way of JSON, which has no fields without a value.
+/// As YAML. By way of JSON, which has no fields without a value. A value with characters that a terminal would obey is
+/// written as escaped JSON, which is YAML too.
 pub(crate) fn yaml(value: &impl Serialize) -> anyhow::Result<String> {
     let value = serde_json::to_value(value).context("write YAML")?;
-    serde_saphyr::to_string(&value).context("write YAML")
+    let text = serde_saphyr::to_string(&value).context("write YAML")?;
+    if text.chars().any(|c| c != '\n' && is_hidden(c)) { json(&value) } else { Ok(text) }
 }
 
 /// The time since a moment, as kubectl shows it: never more than two units.

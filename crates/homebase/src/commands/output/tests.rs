@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Cell, Table, Tone, age, clean, rough};
+use super::{Cell, Table, Tone, age, clean, json, rough, yaml};
 
 #[test]
 fn columns_are_as_wide_as_their_widest_cell_and_the_last_is_not_filled() {
@@ -38,6 +38,19 @@ fn what_a_terminal_obeys_is_replaced() {
     assert_eq!(cleaned, "a\u{FFFD}[2Jb\u{FFFD}c\u{FFFD} d\u{FFFD}e\u{FFFD}f\u{FFFD}");
     let table = Table { headings: vec!["A"], rows: vec![vec![hostile.into()]] };
     assert!(!table.render(false).contains('\u{1b}'));
+}
+
+#[test]
+fn json_and_yaml_hold_the_same_value_and_nothing_that_a_terminal_obeys() {
+    let hostile = serde_json::json!({"a": "x\u{1b}[2J\u{9b}\u{202E}y\u{7F}", "b": ["\u{E0041}"]});
+    let written = [json(&hostile).unwrap(), yaml(&hostile).unwrap()];
+    for text in &written {
+        assert!(!text.chars().any(|c| c != '\n' && homebase_core::text::is_hidden(c)), "{text:?}");
+    }
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&written[0]).unwrap(), hostile);
+    let plain = serde_json::json!({"a": "ä\nb", "list": [1]});
+    assert_eq!(serde_saphyr::from_str::<serde_json::Value>(&yaml(&plain).unwrap()).unwrap(), plain);
+    assert!(!yaml(&plain).unwrap().starts_with('{'));
 }
 
 #[test]
