@@ -18,6 +18,9 @@ mod tests;
 pub(crate) const NAMESPACE_VARIABLE: &str = "HOMEBASE_NAMESPACE";
 /// Environment variable for `--instance`.
 pub(crate) const INSTANCE_VARIABLE: &str = "HOMEBASE_INSTANCE";
+/// Environment variable with the UID of the pod that the hub runs in: a container that is started again then need not wait
+/// for the Lease of the one before.
+pub(crate) const POD_UID_VARIABLE: &str = "HOMEBASE_POD_UID";
 /// Environment variable for `--log-level`.
 pub(crate) const LOG_LEVEL_VARIABLE: &str = "HOMEBASE_LOG";
 
