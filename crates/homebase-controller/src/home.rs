@@ -66,9 +66,11 @@ impl HomeHealth {
         match change {
             None => {}
             Some(Change::Refused) => {
-                tracing::warn!(error = words, "the home cluster refuses the hub's requests")
+                tracing::warn!(error = words, "the home cluster refuses the hub's requests");
             }
-            Some(Change::Silent) => tracing::warn!(error = words, "the home cluster does not answer"),
+            Some(Change::Silent) => {
+                tracing::warn!(error = words, "the home cluster does not answer");
+            }
             Some(Change::Recovered(after)) => {
                 tracing::info!(seconds = after.as_secs(), "the home cluster answers the hub again");
             }

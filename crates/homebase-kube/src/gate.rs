@@ -86,7 +86,7 @@ impl WriteGate {
         match *self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Open => Ok(Pass { left: None }),
             State::Until(began, term) => match term.checked_sub(began.elapsed()) {
-                Some(left) if left >= MARGIN => Ok(Pass { left: Some(left) }),
+                Some(left) if left > MARGIN => Ok(Pass { left: Some(left) }),
                 _ => Err(GateShut),
             },
             State::Shut => Err(GateShut),

@@ -2,6 +2,7 @@
 //! may create a Lease, so that one without them would bring a deleted one back. When to take one is decided elsewhere.
 
 use homebase_api::{annotations, labels};
+pub use homebase_fleet::lease::RENEW;
 use homebase_fleet::lease::{RENEW_DEADLINE, TAKE_OVER};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;

@@ -31,7 +31,8 @@ Exit codes:
   1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed; for `validate`, `simulate` and `plan`
      without --diff: a resource is invalid; for `attest` and `simulate`: a claim fails; for `plan --diff`: something
      would change
-  2  the arguments cannot be used; for `status`, `doctor`, `attest`, `simulate` and `plan --diff`: it cannot be told;
+  2  the arguments cannot be used; for `list` and `status`: no hub is alive, so that what is shown is not of now; for
+     `status`, `doctor`, `attest`, `simulate` and `plan --diff`: it cannot be told;
      for `validate`, `plan` and `simulate`: a manifest cannot be read, or there is none; for `plan --diff`: a resource
      is invalid; for `simulate`: it was interrupted, or not everything could be cleaned up
 
