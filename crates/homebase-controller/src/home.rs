@@ -2,12 +2,12 @@
 //! the home cluster notes it here; probes and metrics read it. It asks nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use homebase_core::text::{self, Limit};
 pub use homebase_fleet::home::Contact;
 use homebase_fleet::home::{Answer, Change, HomeContact};
 use homebase_kube::Category;
+use tokio::time::Instant;
 
 use crate::metrics::Metrics;
 
@@ -62,7 +62,7 @@ impl HomeHealth {
             Answer::Ok => String::new(),
             Answer::Refused(words) | Answer::Silent(words) => words.clone(),
         };
-        let change = self.state().contact.note(answer, Instant::now());
+        let change = self.state().contact.note(answer, Instant::now().into_std());
         match change {
             None => {}
             Some(Change::Refused) => {
@@ -98,7 +98,7 @@ impl HomeHealth {
 
     /// The contact to the home cluster.
     pub fn contact(&self) -> Contact {
-        self.state().contact.now(Instant::now())
+        self.state().contact.now(Instant::now().into_std())
     }
 
     /// The hub that works in the namespace in this one's place.

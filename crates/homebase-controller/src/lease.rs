@@ -3,7 +3,7 @@
 //! hub has taken it, the process has to end.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use homebase_core::Chain;
 use homebase_fleet::lease::{Candidate, Decision, RENEW, SeenLease, TERM};
@@ -11,8 +11,12 @@ use homebase_kube::gate::{Moment, WriteGate};
 use homebase_kube::lease::{GUARD, Holder, LeaseError, Leases, own_name, version};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
+use tokio::time::Instant;
 
 use crate::home::HomeHealth;
+
+#[cfg(test)]
+mod tests;
 
 /// How often a hub that stands by looks at the Lease, and how soon what failed is tried again.
 const POLL: Duration = Duration::from_secs(1);
@@ -84,7 +88,7 @@ impl LeaseKeeper {
             // An answer that was lost may have been the one that gave it to this hub.
             is_gone: self.holder.holds(lease) || held.as_ref().is_some_and(|holder| (self.is_gone)(holder)),
         });
-        if candidate.observe(seen.as_ref(), Instant::now()) == Decision::Wait {
+        if candidate.observe(seen.as_ref(), Instant::now().into_std()) == Decision::Wait {
             self.health.answered();
             if let Some(holder) = held {
                 self.health.stand_by(&holder.instance);
