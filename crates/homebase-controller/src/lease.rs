@@ -45,10 +45,12 @@ pub struct LeaseKeeper {
     own: Heartbeat,
 }
 
-/// The Lease of this instance. It guards nothing, so whatever is in its place is overwritten.
+/// The Lease of this instance. It guards nothing: whoever has just taken the guard overwrites it once, and a hub that has
+/// lost the guard and does not know yet leaves it to its successor.
 struct Heartbeat {
     name: String,
     lease: Option<Lease>,
+    is_taken: bool,
 }
 
 impl LeaseKeeper {
@@ -61,7 +63,7 @@ impl LeaseKeeper {
         gate: WriteGate,
         health: Arc<HomeHealth>,
     ) -> Self {
-        let own = Heartbeat { name: own_name(&holder.instance), lease: None };
+        let own = Heartbeat { name: own_name(&holder.instance), lease: None, is_taken: false };
         Self { leases: Leases::new(home, namespace), holder, is_gone, gate, health, guard: None, own }
     }
 
@@ -154,9 +156,11 @@ impl Heartbeat {
             match leases.hold(&self.name, holder, self.lease.as_ref()).await {
                 Ok(lease) => {
                     self.lease = Some(lease);
+                    self.is_taken = true;
                     return;
                 }
                 Err(error) if error.is_outdated() => match leases.fetch(&self.name).await {
+                    Ok(Some(found)) if self.is_taken && !holder.holds(&found) => return,
                     Ok(found) => self.lease = found,
                     Err(_) => return,
                 },

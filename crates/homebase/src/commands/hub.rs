@@ -119,7 +119,8 @@ fn judge(lease: &Lease, now: Timestamp) -> HubLife {
     let elapsed = now.duration_since(renewed);
     let since = if elapsed.is_negative() { Duration::ZERO } else { elapsed.unsigned_abs() };
     match Holder::of(lease) {
-        Some(holder) if elapsed <= SILENT => HubLife::Alive { holder: holder.instance },
+        // Far in the future is no better: then the clocks differ, and nothing is known of the time.
+        Some(holder) if elapsed.abs() <= SILENT => HubLife::Alive { holder: holder.instance },
         holder => HubLife::Silent { holder: holder.map(|holder| holder.instance), since },
     }
 }
