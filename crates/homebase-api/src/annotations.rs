@@ -38,6 +38,21 @@ pub const CLUSTER_UID: &str = "homebase.dev/cluster-uid";
 /// The hub that an object was written by.
 pub const HUB_ID: &str = "homebase.dev/hub-id";
 
+/// Lease of a hub: random, new at each start. A hub that finds another term than its own has lost the Lease.
+pub const TERM: &str = "homebase.dev/term";
+
+/// Lease of a hub: version of the rules by which Leases are taken; the value is [`PROTOCOL_1`].
+pub const PROTOCOL: &str = "homebase.dev/protocol";
+
+/// Value of [`PROTOCOL`].
+pub const PROTOCOL_1: &str = "1";
+
+/// Lease of a hub: the process that holds it, by kernel, PID namespace, PID and start time.
+pub const PROCESS: &str = "homebase.dev/process";
+
+/// Lease of a hub: UID of the pod that holds it, where the hub knows it.
+pub const POD_UID: &str = "homebase.dev/pod-uid";
+
 /// `IrisCluster`: `true` lets the hub take over objects that bear the labels and names of its children and belong to
 /// nobody. Those that belong to the `IrisCluster` already need no such word.
 pub const ADOPT: &str = "homebase.dev/adopt";

@@ -6,6 +6,9 @@ pub const CLUSTER: &str = "homebase.dev/cluster";
 /// Value of labels that are switches.
 pub const TRUE: &str = "true";
 
+/// Lease of a hub: the first eight characters of the fingerprint of the hub's ID.
+pub const HUB: &str = "homebase.dev/hub";
+
 /// Who manages an object; the value is [`MANAGED_BY_HOMEBASE`].
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use homebase_core::{ClusterId, ClusterUid, ObjectKey};
 use homebase_kube::client::ClientLimits;
 use homebase_kube::destination::DestinationPolicy;
+use homebase_kube::gate::WriteGate;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use prometheus_client::registry::Registry as MetricRegistry;
@@ -75,6 +76,8 @@ pub struct HubSettings {
     pub fleet_brake: u8,
     /// Whether registrations may be insecure that ask for it.
     pub insecure: Insecure,
+    /// Shut while the hub may not write to any cluster.
+    pub gate: WriteGate,
 }
 
 /// What the tasks of the hub share.

@@ -5,7 +5,9 @@
 //! IRIS.
 
 pub mod brake;
+pub mod home;
 pub mod hub;
+pub mod lease;
 pub mod metrics;
 pub mod operators;
 mod publisher;

@@ -151,6 +151,8 @@ pub struct Metrics {
     registrations: Family<EventLabel, Counter>,
     rotations: Family<RotationLabel, Counter>,
     writes: Family<WriteLabels, Counter>,
+    home_up: Gauge,
+    leader: Family<NameLabel, Gauge>,
     /// Of the mirrors.
     pub(crate) mirrors: MirrorFigures,
 }
@@ -175,6 +177,8 @@ impl Metrics {
             registrations: Family::default(),
             rotations: Family::default(),
             writes: Family::default(),
+            home_up: Gauge::default(),
+            leader: Family::default(),
             mirrors: MirrorFigures::default(),
         };
         metrics.register_controller_runtime(registry);
@@ -229,13 +233,7 @@ impl Metrics {
              clusters are homebase_member_cluster_requests",
             self.requests.clone(),
         );
-        let leader = Family::<NameLabel, Gauge>::default();
-        leader.get_or_create(&NameLabel { name: "homebase" }).set(1);
-        registry.register(
-            "leader_election_master_status",
-            "1 where this hub may write; a single hub always may",
-            leader,
-        );
+        self.register_leader(registry);
     }
 
     fn register_own(&self, registry: &mut MetricRegistry) {
@@ -251,6 +249,7 @@ impl Metrics {
             "Writes to work clusters that were answered with success",
             self.writes.clone(),
         );
+        self.register_home(own);
         self.mirrors.register(own);
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
@@ -316,6 +315,40 @@ impl Metrics {
         self.requests
             .get_or_create(&RequestLabels { code, method: method.to_string(), host: host.to_owned() })
             .inc();
+    }
+
+    fn register_leader(&self, registry: &mut MetricRegistry) {
+        registry.register(
+            "leader_election_master_status",
+            "1 where this hub works, 0 where it stands by because another one works in its namespace",
+            self.leader.clone(),
+        );
+    }
+
+    fn register_home(&self, own: &mut MetricRegistry) {
+        own.register(
+            "home_up",
+            "1 where the home cluster answered the last request about the hub's Lease, 0 where it refused it or did not",
+            self.home_up.clone(),
+        );
+    }
+
+    /// The metrics of a hub that has not begun, as it waits for its home cluster or stands by.
+    pub fn of_home(&self) -> MetricRegistry {
+        let mut registry = MetricRegistry::default();
+        self.register_leader(&mut registry);
+        self.register_home(registry.sub_registry_with_prefix("homebase"));
+        registry
+    }
+
+    /// Says whether the home cluster answers.
+    pub(crate) fn home_up(&self, is_up: bool) {
+        self.home_up.set(i64::from(is_up));
+    }
+
+    /// Says whether this hub is the one that works.
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leader.get_or_create(&NameLabel { name: "homebase" }).set(i64::from(leads));
     }
 
     /// Counts a write to a work cluster that went through. `kind` is one of the hub's own requests, so the set

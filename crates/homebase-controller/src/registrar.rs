@@ -301,7 +301,7 @@ impl Registrar {
                 let run = session::run(
                     self.hub.clone(),
                     cluster.clone(),
-                    slot.client(),
+                    slot.client_behind(self.hub.settings.gate.clone()),
                     Terms { pinned, crd_policy, namespaces },
                     cancel.clone(),
                 );

@@ -7,4 +7,6 @@ pub mod brake;
 pub mod departures;
 pub mod findings;
 pub mod freshness;
+pub mod home;
+pub mod lease;
 pub mod session;

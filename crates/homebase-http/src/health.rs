@@ -1,14 +1,16 @@
-//! What a probe answers. It must not be able to say a secret: names and explanations are fixed texts.
+//! What a probe answers. It must not say a secret: names of checks are fixed texts, and what else it says is the hub's
+//! own words, cleaned and cut by whoever makes the check.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// One thing that was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The name, such as `home-watch`.
     pub name: &'static str,
-    /// What is wrong, if anything.
-    pub outcome: Result<(), &'static str>,
+    /// What is wrong; or that nothing is, and what is worth knowing all the same, if anything.
+    pub outcome: Result<Option<String>, Cow<'static, str>>,
 }
 
 /// All that a probe looked at. It is good when no check fails, so without checks it is good.
@@ -29,8 +31,9 @@ impl Health {
         let shown = self.0.iter().filter(|check| verbose || check.outcome.is_err());
         let mut text = shown.fold(String::new(), |mut text, check| {
             // Writing to a `String` cannot fail.
-            let _ = match check.outcome {
-                Ok(()) => writeln!(text, "[+]{} ok", check.name),
+            let _ = match &check.outcome {
+                Ok(None) => writeln!(text, "[+]{} ok", check.name),
+                Ok(Some(note)) => writeln!(text, "[+]{} ok: {note}", check.name),
                 Err(why) => writeln!(text, "[-]{} failed: {why}", check.name),
             };
             text

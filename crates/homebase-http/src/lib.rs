@@ -11,7 +11,7 @@
 //! the answers are made on threads of their own.
 //!
 //! It knows nothing of Kubernetes, of IRIS or of what the checks mean, authenticates nobody, and answers
-//! with nothing that would need it: names of checks are fixed texts.
+//! with nothing that would need it: names of checks are fixed texts, and what they say is the hub's own words.
 
 mod exposition;
 mod health;

@@ -107,8 +107,8 @@ fn body(answer: &str) -> &str {
 
 fn failing() -> Health {
     Health(vec![
-        Check { name: "supervisor", outcome: Ok(()) },
-        Check { name: "home-watch", outcome: Err("not synced") },
+        Check { name: "supervisor", outcome: Ok(None) },
+        Check { name: "home-watch", outcome: Err("not synced".into()) },
     ])
 }
 
@@ -133,7 +133,7 @@ async fn a_probe_names_the_checks_that_fail() {
 
 #[tokio::test]
 async fn verbose_lists_all_checks() {
-    let live = || Health(vec![Check { name: "supervisor", outcome: Ok(()) }]);
+    let live = || Health(vec![Check { name: "supervisor", outcome: Ok(None) }]);
     let server =
         Server::start(HttpState { live: Arc::new(live), ready: Arc::new(failing), ..state() }, limits())
             .await;

@@ -6,10 +6,19 @@ use std::sync::Arc;
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use tokio::sync::Notify;
 
+use self::reload::{Watching, mark};
 use crate::client::{BuildClientError, ClientLimits, build_client, headers};
 use crate::destination::DestinationPolicy;
 use crate::observe::Observer;
+use crate::rotating::ClientSlot;
+
+mod reload;
+#[cfg(test)]
+mod tests;
+
+pub use reload::Reload;
 
 /// The hub writes one status for each cluster now and then; what it may ask of its home is generous.
 const HOME_LIMITS: ClientLimits = ClientLimits { max_in_flight: 64, requests_per_second: 500 };
@@ -44,12 +53,31 @@ pub enum FindHomeError {
     Build(#[from] BuildClientError),
 }
 
-/// The client of the home cluster, and its host for metrics: from the file that was named, else from
+/// The way to the home cluster.
+pub struct HomeAccess {
+    /// Its client, which uses the newest credentials.
+    pub slot: ClientSlot,
+    /// The task that reads the credentials again.
+    pub reload: Reload,
+}
+
+/// The client of the home cluster; `observer` is made for its host: from the file that was named, else from
 /// `KUBECONFIG`, `~/.kube/config` or the pod's service account, in this order.
-pub async fn home_client(
+pub async fn find_home(
     path: Option<&Path>,
     observer: impl FnOnce(&str) -> Arc<dyn Observer>,
-) -> Result<Client, FindHomeError> {
+) -> Result<HomeAccess, FindHomeError> {
+    let config = load(path).await?;
+    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    let refused = Arc::new(Notify::new());
+    let observer: Arc<dyn Observer> = Arc::new(Watching { inner: observer(&host), refused: refused.clone() });
+    let slot = ClientSlot::new(build(&config, observer.clone())?);
+    let path = path.map(Path::to_owned);
+    let reload = Reload { path, slot: slot.clone(), mark: mark(&config), observer, refused };
+    Ok(HomeAccess { slot, reload })
+}
+
+async fn load(path: Option<&Path>) -> Result<Config, FindHomeError> {
     let mut config = match path {
         Some(path) => read(path).await.map_err(|error| match error {
             KubeconfigError::ReadConfig(source, path) => FindHomeError::OpenKubeconfig { path, source },
@@ -58,44 +86,16 @@ pub async fn home_client(
         None => Config::infer().await.map_err(|_| FindHomeError::Infer)?,
     };
     config.headers.extend(headers());
-    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    Ok(config)
+}
+
+fn build(config: &Config, observer: Arc<dyn Observer>) -> Result<Client, FindHomeError> {
     // The operator of the hub chose this address, so a laptop's own cluster is fine.
     let destinations = DestinationPolicy { allow_loopback: true };
-    Ok(build_client(&config, destinations, HOME_LIMITS, observer(&host))?)
+    Ok(build_client(config, destinations, HOME_LIMITS, observer)?)
 }
 
 async fn read(path: &Path) -> Result<Config, KubeconfigError> {
     let kubeconfig = Kubeconfig::read_from(path)?;
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
-}
-
-#[cfg(test)]
-mod tests {
-    //! What is said of a home kubeconfig that cannot be used.
-
-    use std::error::Error as _;
-
-    use homebase_core::Chain;
-
-    use super::{FindHomeError, home_client};
-
-    async fn said(path: &std::path::Path) -> FindHomeError {
-        home_client(Some(path), |_| unreachable!("no client is built")).await.err().unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_lines_of_a_malformed_file_are_not_shown() {
-        let path = std::env::temp_dir().join(format!("homebase-home-{}.yaml", std::process::id()));
-        std::fs::write(&path, "users:\n- name: u\n  user: {token: canary-in-the-file\n").unwrap();
-        let error = said(&path).await;
-        std::fs::remove_file(&path).unwrap();
-        assert!(!Chain(&error).to_string().contains("canary"), "{}", Chain(&error));
-        assert!(error.to_string().contains("homebase-home-"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_not_there_is_named() {
-        let error = said(std::path::Path::new("/no/such/kubeconfig")).await;
-        assert!(error.to_string().contains("/no/such/kubeconfig") && error.source().is_some(), "{error}");
-    }
 }

@@ -10,6 +10,8 @@ use kube::Client;
 use kube::client::Body;
 use tower::{BoxError, Service};
 
+use crate::gate::WriteGate;
+
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +30,13 @@ impl ClientSlot {
     /// A client that uses whatever the slot holds when a request begins. Watches end by themselves within
     /// minutes and then begin anew with what the slot holds by then, without losing an event.
     pub fn client(&self) -> Client {
+        self.client_behind(WriteGate::open())
+    }
+
+    /// The same, for a client whose writes are refused while the gate is shut.
+    pub fn client_behind(&self, gate: WriteGate) -> Client {
         let namespace = self.get().default_namespace().to_owned();
-        Client::new(Rotating { slot: self.clone() }, namespace)
+        Client::new(Rotating { slot: self.clone(), gate }, namespace)
     }
 
     /// Puts another client into the slot.
@@ -45,6 +52,7 @@ impl ClientSlot {
 #[derive(Clone)]
 struct Rotating {
     slot: ClientSlot,
+    gate: WriteGate,
 }
 
 impl Service<Request<Body>> for Rotating {
@@ -58,8 +66,11 @@ impl Service<Request<Body>> for Rotating {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let client = self.slot.get();
+        let gate = self.gate.clone();
         Box::pin(async move {
-            client.send(request).await.map_err(|error| match error {
+            let pass = gate.pass(&request)?;
+            let answer = pass.until_it_ends(client.send(request)).await?;
+            answer.map_err(|error| match error {
                 // The outer client wraps it again: once is enough.
                 kube::Error::Service(error) => error,
                 other => other.into(),

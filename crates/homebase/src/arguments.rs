@@ -18,6 +18,9 @@ mod tests;
 pub(crate) const NAMESPACE_VARIABLE: &str = "HOMEBASE_NAMESPACE";
 /// Environment variable for `--instance`.
 pub(crate) const INSTANCE_VARIABLE: &str = "HOMEBASE_INSTANCE";
+/// Environment variable with the UID of the pod that the hub runs in: a container that is started again then need not wait
+/// for the Lease of the one before.
+pub(crate) const POD_UID_VARIABLE: &str = "HOMEBASE_POD_UID";
 /// Environment variable for `--log-level`.
 pub(crate) const LOG_LEVEL_VARIABLE: &str = "HOMEBASE_LOG";
 
@@ -28,7 +31,8 @@ Exit codes:
   1  failed; for `status`: the cluster is not Ready; for `doctor`: a check failed; for `validate`, `simulate` and `plan`
      without --diff: a resource is invalid; for `attest` and `simulate`: a claim fails; for `plan --diff`: something
      would change
-  2  the arguments cannot be used; for `status`, `doctor`, `attest`, `simulate` and `plan --diff`: it cannot be told;
+  2  the arguments cannot be used; for `list` and `status`: no hub is alive, so that what is shown is not of now; for
+     `status`, `doctor`, `attest`, `simulate` and `plan --diff`: it cannot be told;
      for `validate`, `plan` and `simulate`: a manifest cannot be read, or there is none; for `plan --diff`: a resource
      is invalid; for `simulate`: it was interrupted, or not everything could be cleaned up
 

@@ -13,6 +13,7 @@ mod deregister;
 mod doctor;
 mod fleet;
 mod grant;
+mod hub;
 mod list;
 mod manifests;
 mod output;

@@ -6,6 +6,7 @@ mod commands;
 mod home;
 mod logging;
 mod panics;
+mod process;
 mod run;
 mod settings;
 

@@ -1,23 +1,34 @@
-//! The command `run`: starts the endpoints and the hub, and ends both on SIGTERM or SIGINT.
+//! The command `run`: starts the endpoints and the hub, and ends both on SIGTERM or SIGINT. A hub that has lost its Lease
+//! ends the process, and its supervisor starts it again.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use homebase_controller::home::{Contact, HomeHealth};
+use homebase_controller::lease::LeaseKeeper;
 use homebase_controller::metrics::Metrics;
 use homebase_controller::operators::IrisWorkload;
 use homebase_controller::{Hub, HubSettings};
 use homebase_http::{Check, Health, HttpState};
 use homebase_kube::claim::HubClaim;
-use homebase_kube::home::home_client;
+use homebase_kube::gate::WriteGate;
+use homebase_kube::home::{HomeAccess, find_home};
+use homebase_kube::lease::Holder;
+use homebase_kube::rotating::ClientSlot;
+use kube::Client;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::home::{HomeObserver, prepare};
+use crate::home::{HomeObserver, HubIdentity, identify, install};
+use crate::process;
 use crate::settings::Settings;
+
+#[cfg(test)]
+mod tests;
 
 /// How long everything may take to end after a signal: less than the 30 s that Kubernetes gives a pod.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -35,10 +46,11 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let address = listener.local_addr().context("read the address of the endpoints")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, "listening");
 
-    let started = Started::default();
-    let endpoints = homebase_http::serve(listener, endpoints(&started), stop.clone().cancelled_owned());
+    let (started, early) = (Started::default(), Early::new());
+    let endpoints =
+        homebase_http::serve(listener, endpoints(&early, &started), stop.clone().cancelled_owned());
     let mut endpoints = tokio::spawn(endpoints);
-    let mut hub = tokio::spawn(run_hub(settings, started, stop.clone()));
+    let mut hub = tokio::spawn(run_hub(settings, early, started, stop.clone()));
     let first = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
@@ -60,19 +72,81 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run_hub(settings: Settings, started: Started, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut figures = Registry::default();
-    let metrics = Metrics::register(&mut figures);
+async fn run_hub(
+    settings: Settings,
+    early: Early,
+    started: Started,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let Early { metrics, figures, health } = early;
     let observed = metrics.clone();
-    let home = home_client(settings.kubeconfig.as_deref(), |host| {
+    let HomeAccess { slot, reload } = find_home(settings.kubeconfig.as_deref(), |host| {
         Arc::new(HomeObserver { metrics: observed, host: host.to_owned() })
     })
     .await?;
+    let mut reload = tokio::spawn(reload.run());
+    let work = lead(settings, slot, (metrics, figures, health), started, stop);
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        ended = &mut reload => ended.context("the task that reads the home credentials ended"),
+    };
+    reload.abort();
+    outcome
+}
+
+/// Waits for the Lease of the namespace, works while it is held, and gives it back.
+async fn lead(
+    settings: Settings,
+    slot: ClientSlot,
+    (metrics, figures, health): (Arc<Metrics>, Registry, Arc<HomeHealth>),
+    started: Started,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let (home, gate) = (slot.client(), WriteGate::closed());
     let identity = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        identity = prepare(&home, &settings.namespace) => identity,
+        identity = identify(&home, &settings.namespace, &health) => identity,
     };
+    let (process, pod_uid) = process::describe();
+    let holder = Holder {
+        instance: settings.instance.clone(),
+        term: format!("{:016x}", fastrand::u64(..)),
+        hub: identity.mark.clone(),
+        process,
+        pod_uid,
+    };
+    let is_gone = Arc::new(process::is_gone);
+    let mut keeper = LeaseKeeper::new(home, &settings.namespace, holder, is_gone, gate.clone(), health);
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        () = keeper.acquire() => {}
+    }
     tracing::info!(hub_id = identity.hub_id, namespace = settings.namespace, "home cluster is ready");
+    let home = slot.client_behind(gate.clone());
+    let work = work(settings, identity, home, gate, (metrics, figures), started, stop);
+    tokio::select! {
+        // What runs is dropped with its tasks, and the gate is shut: nothing more is written.
+        lost = keeper.keep() => return Err(lost.into()),
+        outcome = work => outcome?,
+    }
+    // Only now: a hub that takes it must find that this one has stopped.
+    keeper.release().await;
+    Ok(())
+}
+
+async fn work(
+    settings: Settings,
+    identity: HubIdentity,
+    home: Client,
+    gate: WriteGate,
+    (metrics, mut figures): (Arc<Metrics>, Registry),
+    started: Started,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        () = install(&home, &identity) => {}
+    }
     let claim = HubClaim { id: identity.hub_id, take_over: settings.take_over };
     let workload = IrisWorkload { hub: Arc::new(claim), mirror_interval: settings.mirror_interval };
     let hub_settings = HubSettings {
@@ -84,6 +158,7 @@ async fn run_hub(settings: Settings, started: Started, stop: CancellationToken) 
         conventions: settings.conventions,
         fleet_brake: settings.fleet_brake,
         insecure: settings.insecure,
+        gate,
     };
     let hub = Hub::new(hub_settings, Arc::new(workload), metrics, &mut figures);
     // It is set here and nowhere else, so it cannot have been set before.
@@ -92,28 +167,61 @@ async fn run_hub(settings: Settings, started: Started, stop: CancellationToken) 
     Ok(())
 }
 
-fn endpoints(started: &Started) -> HttpState {
+/// What is there before the hub begins.
+struct Early {
+    metrics: Arc<Metrics>,
+    figures: Registry,
+    health: Arc<HomeHealth>,
+}
+
+impl Early {
+    fn new() -> Self {
+        let mut figures = Registry::default();
+        let metrics = Metrics::register(&mut figures);
+        let health = HomeHealth::new(metrics.clone());
+        Self { metrics, figures, health }
+    }
+}
+
+fn endpoints(early: &Early, started: &Started) -> HttpState {
     let (for_metrics, for_live, for_ready) = (started.clone(), started.clone(), started.clone());
+    let (metrics, health) = (early.metrics.clone(), early.health.clone());
     HttpState {
         metrics: Arc::new(move || {
             let mut page = String::new();
             match for_metrics.get() {
                 Some((_, figures)) => encode(&mut page, figures)?,
-                None => encode(&mut page, &Registry::default())?,
+                None => encode(&mut page, &metrics.of_home())?,
             }
             Ok(page)
         }),
+        // It depends on nothing outside of the process: a restart is no help against a home cluster that is away.
         live: Arc::new(move || {
             let running = for_live.get().is_none_or(|(hub, _)| hub.is_running());
-            check("hub", running, "its tasks have ended or make no progress")
+            let outcome =
+                if running { Ok(None) } else { Err("its tasks have ended or make no progress".into()) };
+            Health(vec![Check { name: "hub", outcome }])
         }),
         ready: Arc::new(move || {
             let synced = for_ready.get().is_some_and(|(hub, _)| hub.is_synced() && hub.is_running());
-            check("home", synced, "the registrations in the home cluster have not been listed")
+            readiness(&health.contact(), health.other(), synced)
         }),
     }
 }
 
-fn check(name: &'static str, passes: bool, otherwise: &'static str) -> Health {
-    Health(vec![Check { name, outcome: if passes { Ok(()) } else { Err(otherwise) } }])
+/// What `/readyz` says. A hub that has once listed the registrations is not ready only while its home refuses it.
+fn readiness(contact: &Contact, other: Option<String>, synced: bool) -> Health {
+    let words = contact.words();
+    let home = match words {
+        Some(words) if !synced || !contact.is_ready() => Err(words.into()),
+        words => Ok(words),
+    };
+    let hub = match other {
+        Some(holder) => {
+            Err(format!("another hub, {holder}, works in this namespace; this one stands by").into())
+        }
+        None if synced => Ok(None),
+        None => Err("the registrations in the home cluster have not been listed".into()),
+    };
+    Health(vec![Check { name: "home", outcome: home }, Check { name: "registrations", outcome: hub }])
 }

@@ -66,6 +66,7 @@ fn the_names_of_controller_runtime_are_kept() {
     let mut figures = MetricRegistry::default();
     let metrics = Metrics::register(&mut figures);
     metrics.declare_controller("iriscluster", 4);
+    metrics.leads(true);
     let active = metrics.begin_work("iriscluster");
     metrics.reconciled("iriscluster", ReconcileResult::Panic, Duration::from_millis(3));
     let page = page(&figures);
@@ -79,6 +80,7 @@ fn the_names_of_controller_runtime_are_kept() {
         "controller_runtime_reconcile_time_seconds_count{controller=\"iriscluster\"} 1",
         "workqueue_depth{name=\"iriscluster\",controller=\"iriscluster\"} 0",
         "leader_election_master_status{name=\"homebase\"} 1",
+        "homebase_home_up 0",
         "homebase_build_info{version=",
         "process_resident_memory_bytes ",
         "process_cpu_seconds_total ",

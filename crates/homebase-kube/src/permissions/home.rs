@@ -41,6 +41,13 @@ pub const HOME_NEEDS: &[Need] = &[
         why: "the registrations; the hub never changes them",
     },
     Need {
+        target: resource("coordination.k8s.io", "leases", None),
+        verbs: &["get", "create", "update"],
+        scope: Scope::WatchedNamespaces,
+        without: Without::WorkStops,
+        why: "one hub at a time works in the namespace; commands see by them whether it is alive",
+    },
+    Need {
         target: resource("homebase.dev", "workclusters", None),
         verbs: &["list", "watch", "create", "patch", "delete"],
         scope: Scope::WatchedNamespaces,

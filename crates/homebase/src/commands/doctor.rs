@@ -15,6 +15,7 @@ use kube::ResourceExt as _;
 use self::report::{Check, Finding, Report};
 use super::connect;
 use super::fleet::{Home, pinned_uid, registered};
+use super::hub::{HubLife, hub_life};
 use super::output::tell;
 use super::{Exit, output};
 use crate::arguments::{DoctorArguments, Output};
@@ -74,6 +75,7 @@ async fn find(arguments: &DoctorArguments, report: &mut Report) -> anyhow::Resul
         }));
     };
     let home = Home::connect(&arguments.home).await?;
+    report.add(hub(&hub_life(&home.client, &home.namespace).await));
     let shown = home.work_cluster(id).await?;
     let Some(secret) = home.registration(id, shown.as_ref()).await? else {
         report.add(Finding::fail(
@@ -101,6 +103,26 @@ async fn find(arguments: &DoctorArguments, report: &mut Report) -> anyhow::Resul
         crd_policy: registration.preferences.crd_policy,
         hub: Some(registration::HubView { shown, secret }),
     }))
+}
+
+/// Whether a hub works at all.
+fn hub(life: &HubLife) -> Finding {
+    let found = life.to_string();
+    match life {
+        HubLife::Alive { .. } => Finding::pass(Check::Hub, found),
+        HubLife::Silent { .. } | HubLife::NeverSeen => Finding::fail(
+            Check::Hub,
+            found,
+            "start the hub; if it runs, it uses another namespace or cannot reach the home cluster: its log and /readyz \
+             say more",
+        ),
+        // It does not show whether the cluster is well.
+        HubLife::Unknown { .. } => Finding::note(
+            Check::Hub,
+            found,
+            "run doctor with permission to get Leases in the hub's namespace",
+        ),
+    }
 }
 
 /// Each step needs the one before; what can no longer be known says so.

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::Exit;
 use super::fleet::Home;
 use super::grant::second;
+use super::hub::{HubLife, hub_life};
 use super::output::{Cell, Table, Tone, age, is_coloured, json, print, tell, yaml};
 use crate::arguments::{ListArguments, Output};
 
@@ -30,6 +31,8 @@ const HEADINGS: [&str; 9] = [
     "AGE",
 ];
 const WIDE_HEADINGS: [&str; 3] = ["SERVER", "LATENCY", "OWNER"];
+/// The reason that is shown for a cluster while no hub works.
+const HUB_SILENT: &str = "HubSilent";
 /// What stands for a value that is not known: never a zero.
 const NOTHING: &str = "-";
 
@@ -41,6 +44,7 @@ pub(crate) async fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
              deleted, which a running hub installs again. Start the hub, or read its log"
         );
     };
+    let life = hub_life(&home.client, &home.namespace).await;
     let text = match arguments.output {
         Output::Json => json(&list_of(&found))?,
         Output::Yaml => yaml(&list_of(&found))?,
@@ -49,33 +53,40 @@ pub(crate) async fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
             String::new()
         }
         Output::Table | Output::Wide => {
-            table(&found, arguments.output == Output::Wide, Timestamp::now()).render(is_coloured())
+            table(&found, arguments.output == Output::Wide, &life, Timestamp::now()).render(is_coloured())
         }
     };
     print(&text)?;
-    Ok(Exit::Success)
+    let is_unused = found.is_empty() && life == HubLife::NeverSeen;
+    Ok(if is_unused { Exit::Success } else { life.tell() })
 }
 
 fn list_of(found: &[WorkCluster]) -> serde_json::Value {
     json!({"apiVersion": "v1", "kind": "List", "items": found})
 }
 
-fn table(found: &[WorkCluster], wide: bool, now: Timestamp) -> Table {
+fn table(found: &[WorkCluster], wide: bool, life: &HubLife, now: Timestamp) -> Table {
     let headings = HEADINGS.into_iter().chain(WIDE_HEADINGS.into_iter().filter(|_| wide)).collect();
-    Table { headings, rows: found.iter().map(|cluster| row(cluster, wide, now)).collect() }
+    Table { headings, rows: found.iter().map(|cluster| row(cluster, wide, life, now)).collect() }
 }
 
-fn row(cluster: &WorkCluster, wide: bool, now: Timestamp) -> Vec<Cell> {
+fn row(cluster: &WorkCluster, wide: bool, life: &HubLife, now: Timestamp) -> Vec<Cell> {
     let nothing = WorkClusterStatus::default();
     let status = cluster.status.as_ref().unwrap_or(&nothing);
     let ready = find_condition::<Ready>(&status.conditions);
     let count = |count: Option<i64>| or_nothing(count.map(|count| count.to_string()));
     let resources = status.resources.as_ref();
     let since = |time: Option<&Time>| or_nothing(time.map(|time| age(now, time.0)));
+    // What a hub that is dead said last is not the state of now.
+    let (verdict, reason) = if life.is_dead() {
+        (verdict(None), Some(HUB_SILENT.to_owned()))
+    } else {
+        (verdict(ready.map(|ready| ready.status.as_str())), ready.map(|ready| ready.reason.clone()))
+    };
     let mut row = vec![
         cluster.name_any().into(),
-        verdict(ready.map(|ready| ready.status.as_str())),
-        or_nothing(ready.map(|ready| ready.reason.clone())),
+        verdict,
+        or_nothing(reason),
         or_nothing(status.version.as_ref().map(|version| version.git_version.clone())),
         count(resources.map(|resources| resources.iris_clusters)),
         count(resources.map(|resources| resources.ready_iris_clusters)),

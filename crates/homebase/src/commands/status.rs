@@ -10,8 +10,9 @@ use kube::ResourceExt as _;
 use super::Exit;
 use super::fleet::Home;
 use super::grant::second;
+use super::hub::{HubLife, hub_life};
 use super::list::verdict;
-use super::output::{Cell, Table, age, is_coloured, json, print, tell, yaml};
+use super::output::{Cell, Table, Tone, age, is_coloured, json, print, tell, yaml};
 use crate::arguments::{Output, StatusArguments};
 
 #[cfg(test)]
@@ -34,13 +35,17 @@ pub(crate) async fn run(arguments: &StatusArguments) -> anyhow::Result<Exit> {
         });
         return Ok(Exit::Unknown);
     };
+    let life = hub_life(&home.client, &home.namespace).await;
     let text = match arguments.output {
         Output::Json => json(&found)?,
         Output::Yaml => yaml(&found)?,
-        Output::Table | Output::Wide => in_words(&found, Timestamp::now(), is_coloured()),
+        Output::Table | Output::Wide => in_words(&found, &life, Timestamp::now(), is_coloured()),
     };
     print(&text)?;
-    Ok(exit(&found))
+    Ok(match life.tell() {
+        Exit::Success => exit(&found),
+        dead => dead,
+    })
 }
 
 fn exit(found: &WorkCluster) -> Exit {
@@ -52,19 +57,24 @@ fn exit(found: &WorkCluster) -> Exit {
     }
 }
 
-fn in_words(found: &WorkCluster, now: Timestamp, coloured: bool) -> String {
+fn in_words(found: &WorkCluster, life: &HubLife, now: Timestamp, coloured: bool) -> String {
     let nothing = WorkClusterStatus::default();
     let status = found.status.as_ref().unwrap_or(&nothing);
     let facts = Table { headings: Vec::new(), rows: facts(found, status, now) };
-    let rows = status.conditions.iter().map(|condition| condition_row(condition, now)).collect();
+    let rows = status.conditions.iter().map(|condition| condition_row(condition, life, now)).collect();
     let conditions = Table { headings: vec!["CONDITION", "STATUS", "SINCE", "REASON", "MESSAGE"], rows };
     format!("{}\n{}", facts.render(coloured), conditions.render(coloured))
 }
 
-fn condition_row(condition: &Condition, now: Timestamp) -> Vec<Cell> {
+fn condition_row(condition: &Condition, life: &HubLife, now: Timestamp) -> Vec<Cell> {
+    let status = if life.is_dead() {
+        Cell::new(format!("Unknown (was {})", condition.status), Tone::Unsure)
+    } else {
+        verdict(Some(&condition.status))
+    };
     vec![
         condition.type_.as_str().into(),
-        verdict(Some(&condition.status)),
+        status,
         age(now, condition.last_transition_time.0).into(),
         condition.reason.as_str().into(),
         condition.message.as_str().into(),

@@ -78,11 +78,11 @@ async fn the_line_that_is_wrong_fails() {
 
     let ran = doctor(&fleet, plane.name()).await.ended(0);
     let all = results(&ran);
-    assert_eq!(all.len(), 13, "{}", ran.out);
+    assert_eq!(all.len(), 14, "{}", ran.out);
     assert!(all.values().all(|result| result == "PASS"), "{}", ran.out);
     assert!(ran.err.contains("from this machine"), "{}", ran.err);
     let table = fleet.homebase(&["doctor", plane.name(), "--allow-loopback-destinations"]).await.ended(0);
-    assert_eq!(table.out.lines().filter(|line| line.starts_with("PASS   ")).count(), 13, "{}", table.out);
+    assert_eq!(table.out.lines().filter(|line| line.starts_with("PASS   ")).count(), 14, "{}", table.out);
     doctor_of(&fleet, "good", &kubeconfig).await.ended(0);
 
     let refused = fleet.homebase(&["doctor", plane.name(), "-o", "json"]).await.ended(1);

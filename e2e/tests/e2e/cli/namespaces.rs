@@ -125,7 +125,7 @@ async fn prints_what_it_would_write(fleet: &Fleet, plane: &ControlPlane) {
 async fn is_understood(fleet: &Fleet, plane: &ControlPlane) {
     let (name, account) = (plane.name(), account(plane));
     let ran = fleet.homebase(&["doctor", name, "--allow-loopback-destinations"]).await.ended(0);
-    assert_eq!(ran.out.lines().filter(|line| line.starts_with("PASS   ")).count(), 13, "{}", ran.out);
+    assert_eq!(ran.out.lines().filter(|line| line.starts_with("PASS   ")).count(), 14, "{}", ran.out);
     assert_eq!(ran.out.matches("namespaces one, two").count(), 2, "{}", ran.out);
 
     let work = plane.admin_kubeconfig_path();

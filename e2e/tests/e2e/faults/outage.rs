@@ -8,7 +8,7 @@ use super::latency::Stopwatch;
 use super::scene::{
     apply_samples, assert_hub_ready, kill_apiserver, namespace, observe, planes, wait_samples,
 };
-use crate::support::{Fleet, Identities, SOON, condition, is};
+use crate::support::{Fleet, Identities, Metrics, SOON, condition, is};
 
 /// The hub looks again every ten seconds at most.
 const HOME_BACK: Duration = Duration::from_secs(30);
@@ -63,6 +63,9 @@ async fn start_without_home(fleet: &mut Fleet) {
 async fn lose_home(fleet: &mut Fleet) {
     fleet.home.pause_apiserver().unwrap();
     assert_work_goes_on(fleet, "while-home-hangs").await;
+    // Work goes on for as long as the hub's Lease lasts, so it has to be renewed in between.
+    fleet.home.resume_apiserver().unwrap();
+    wait_home_up(fleet).await;
     kill_apiserver(&mut fleet.home);
     assert_work_goes_on(fleet, "while-home-is-away").await;
     back(&mut fleet.home).await;
@@ -72,6 +75,21 @@ async fn lose_home(fleet: &mut Fleet) {
     println!("outage: a registration after the home came back took {:?}", start.elapsed());
     let found = fleet.work_cluster("first").await.unwrap();
     is(&condition(&found, "Ready").unwrap(), "True", "AllChecksPassed").unwrap();
+}
+
+async fn wait_home_up(fleet: &Fleet) {
+    let renewals = || async {
+        let metrics = Metrics::of(fleet.hub()).await;
+        metrics.sum("rest_client_requests_total", &["code=\"200\"", "method=\"PUT\""]).unwrap_or_default()
+    };
+    let before = renewals().await;
+    eventually("the Leases have been renewed", SOON, || async {
+        // Two Leases, which may both have been on their way before.
+        let now = renewals().await;
+        if now >= before + 4.0 { Ok(()) } else { Err(format!("{now} renewals")) }
+    })
+    .await
+    .unwrap();
 }
 
 async fn assert_work_goes_on(fleet: &Fleet, prefix: &'static str) {

@@ -101,6 +101,17 @@ impl Fleet {
         self.hub.as_mut().expect("the hub was started")
     }
 
+    /// The kubeconfig of the hub's account at home, for one more hub.
+    pub(crate) fn home_kubeconfig(&self) -> &str {
+        &self.kubeconfig
+    }
+
+    /// Makes the hub's account at home anew, as its owner would; the tokens of before are worth nothing.
+    pub(crate) async fn renew_home_kubeconfig(&mut self) {
+        self.kubeconfig = self.home.kubeconfig_for_home(TOKEN_LIFETIME).await.unwrap();
+        self.keep_tokens_of(&self.kubeconfig);
+    }
+
     /// One more argument for the next hub.
     pub(crate) fn add_hub_arg(&mut self, argument: impl Into<String>) {
         self.arguments.push(argument.into());

@@ -90,6 +90,7 @@ fn start() -> Setting {
         conventions: Vec::new(),
         fleet_brake: 0,
         insecure: crate::registration::Insecure::Refused,
+        gate: homebase_kube::gate::WriteGate::open(),
     };
     let hub = Hub::new(settings, Arc::new(NoWorkload), metrics.clone(), &mut figures);
     let queue = Arc::new(WorkQueue::new(metrics as Arc<dyn crate::queue::QueueObserver<WorkKey>>));

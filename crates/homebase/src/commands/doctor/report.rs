@@ -24,6 +24,7 @@ pub(super) enum Check {
     Identity,
     Permissions,
     Crds,
+    Hub,
     Freshness,
 }
 
@@ -57,6 +58,7 @@ impl Check {
             Self::Identity => "identity",
             Self::Permissions => "permissions",
             Self::Crds => "crds",
+            Self::Hub => "hub",
             Self::Freshness => "freshness",
         }
     }

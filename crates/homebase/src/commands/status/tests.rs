@@ -4,6 +4,7 @@ use homebase_api::WorkCluster;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::super::hub::HubLife;
 use super::{Exit, exit, in_words};
 
 fn cluster(ready: &str) -> WorkCluster {
@@ -40,7 +41,10 @@ Credentials expire:   2026-11-20T11:00:00Z (60m ago)
 CONDITION   STATUS   SINCE   REASON         MESSAGE
 Ready       False    5m      NotReachable   no route\u{FFFD}[2J
 ";
-    assert_eq!(in_words(&cluster("False"), now(), false), expected);
+    assert_eq!(
+        in_words(&cluster("False"), &HubLife::Alive { holder: "hub-0".to_owned() }, now(), false),
+        expected
+    );
 }
 
 #[test]
@@ -51,4 +55,11 @@ fn the_exit_code_is_the_condition() {
     let mut new = cluster("True");
     new.status = None;
     assert_eq!(exit(&new), Exit::Unknown);
+}
+
+#[test]
+fn conditions_of_a_dead_hub_are_its_last_word() {
+    let silent = HubLife::Silent { holder: None, since: std::time::Duration::from_mins(8) };
+    let text = in_words(&cluster("True"), &silent, now(), false);
+    assert!(text.contains("Ready       Unknown (was True)   5m"), "{text}");
 }
