@@ -75,6 +75,9 @@ pub enum Category {
     Unauthorized,
     /// The server answered with 403: the credentials lack a permission.
     Forbidden,
+    /// The server answered with 403 although the credentials have the permission: admission, such as a quota or Pod
+    /// Security, does not let the object in.
+    Denied,
     /// The server answered with 404.
     NotFound,
     /// The server answered with 409: somebody else changed the object, or another object has its name.
@@ -104,6 +107,7 @@ impl Category {
             Self::Throttled => "Throttled",
             Self::Unauthorized => "Unauthorized",
             Self::Forbidden => "Forbidden",
+            Self::Denied => "AdmissionDenied",
             Self::NotFound => "NotFound",
             Self::Conflict => "Conflict",
             Self::Invalid => "Invalid",
@@ -138,10 +142,19 @@ impl Category {
 /// Sorts an error of a request into its category.
 pub fn categorize(error: &kube::Error) -> Category {
     match error {
+        kube::Error::Api(status) if status.code == 403 && is_denied(&status.message) => Category::Denied,
         kube::Error::Api(status) => Category::of_status(status.code),
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Category::Malformed,
         other => categorize_transport(other),
     }
+}
+
+/// Whether the words of a 403 are those of admission. Both begin with `… is forbidden: `; authorization goes on with who
+/// may not do what, and a gateway has words of its own.
+fn is_denied(message: &str) -> bool {
+    message
+        .split_once(" is forbidden: ")
+        .is_some_and(|(_, why)| !why.to_ascii_lowercase().starts_with("user "))
 }
 
 /// Sorts an error of a connection: the first cause in its chain that says something.

@@ -158,8 +158,8 @@ fn read_uid(found: &BTreeMap<String, String>, faults: &mut Vec<String>) -> Optio
     faults.push(format!(
         "{key}: must be the UID of the cluster's Namespace kube-system; no cluster matches this"
     ));
-    // No cluster has this UID, so none is written to.
-    Some(ClusterUid::new("invalid"))
+    // No cluster has this UID, as a UID has no blanks: none is written to, and none is pinned.
+    Some(ClusterUid::new("no UID"))
 }
 
 /// A tool that says nothing of CRDs but does not want the cluster as a whole touched gets none written.

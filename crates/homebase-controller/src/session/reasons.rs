@@ -14,7 +14,7 @@ pub(super) fn reason_of(category: Category) -> FailureReason {
         Category::Tls => FailureReason::Tls,
         Category::ResponseTimeout => FailureReason::ResponseTimeout,
         Category::Unauthorized => FailureReason::Unauthorized,
-        Category::Forbidden => FailureReason::Forbidden,
+        Category::Forbidden | Category::Denied => FailureReason::Forbidden,
         Category::ConnectionLost
         | Category::ServerError
         | Category::Throttled

@@ -26,6 +26,23 @@ fn answers_are_sorted_by_their_code() {
     }
 }
 
+#[test]
+fn a_refusal_of_admission_is_no_missing_permission() {
+    for (message, category) in [
+        (
+            "pods \"a\" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=2",
+            Category::Denied,
+        ),
+        ("pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\"", Category::Denied),
+        ("secrets is forbidden: User \"u\" cannot list resource \"secrets\"", Category::Forbidden),
+        ("roles \"r\" is forbidden: user \"u\" is attempting to grant RBAC permissions", Category::Forbidden),
+        ("<html>no</html>", Category::Forbidden),
+    ] {
+        let status = Status { code: 403, message: message.to_owned(), ..Status::default() };
+        assert_eq!(categorize(&kube::Error::Api(status.boxed())), category, "{message}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_on_which_nobody_answers_a_ping_is_silent_and_not_broken() {
     let (client, server) = tokio::io::duplex(64 * 1024);

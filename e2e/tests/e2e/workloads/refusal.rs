@@ -122,3 +122,26 @@ async fn what_runs_keeps_running_while_a_new_spec_is_refused() {
     assert_eq!(refusals, 1);
     case.end().await;
 }
+
+#[tokio::test]
+async fn a_quota_is_named_as_such_and_tried_again() {
+    let case = Case::begin("quota").await;
+    case.apply("ResourceQuota", "sets", &json!({"spec": {"hard": {"count/statefulsets.apps": "0"}}})).await;
+    case.until("ResourceQuota", "sets", |quota| {
+        if quota["status"]["used"].is_null() { Err(quota["status"].to_string()) } else { Ok(()) }
+    })
+    .await;
+    case.apply(CLUSTER, "iris", &single()).await;
+    let found = case
+        .until(CLUSTER, "iris", |object| {
+            let reconciling = condition(object, "Reconciling");
+            let is_told = text(&reconciling, "/message").contains("exceeded quota: sets");
+            if is_told { Ok(object.clone()) } else { Err(object["status"].to_string()) }
+        })
+        .await;
+    assert_eq!(condition(&found, "Reconciling")["status"], "True");
+    assert_eq!(condition(&found, "Stalled")["status"], "False");
+    case.apply("ResourceQuota", "sets", &json!({"spec": {"hard": {"count/statefulsets.apps": "5"}}})).await;
+    case.until_ready(CLUSTER, "iris").await;
+    case.end().await;
+}

@@ -141,7 +141,7 @@ impl Volumes {
             }
             Err(error) => match error.category() {
                 Category::Conflict | Category::NotFound => Ok(Grown::Superseded),
-                Category::Forbidden | Category::Invalid => {
+                Category::Forbidden | Category::Denied | Category::Invalid => {
                     let words = words(to, &error);
                     self.refuse(key, &cluster.name_any(), growth, &words);
                     Ok(Grown::Refused(words))

@@ -55,7 +55,7 @@ fn a_bad_value_does_the_least() {
     assert_eq!(read.faults.len(), 4, "{:?}", read.faults);
     assert!(read.paused.is_some());
     assert_eq!(read.crd_policy, CrdPolicy::Never);
-    assert_eq!(read.expected_uid.unwrap().as_str(), "invalid");
+    assert_eq!(read.expected_uid.unwrap().as_str(), "no UID");
     assert!(read.faults.iter().all(|fault| !fault.contains("yes") && !fault.contains("a\nb")));
 }
 
