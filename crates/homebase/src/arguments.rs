@@ -177,7 +177,18 @@ pub(crate) struct TokenArguments {
 
     /// How long to wait for the hub, such as 2m or 30s; 0s does not wait.
     #[arg(long, value_name = "DURATION", default_value = "2m")]
-    pub(crate) wait: Lifetime,
+    wait: Lifetime,
+
+    /// Do not wait for the hub: it need not be alive, and takes the registration up when it starts.
+    #[arg(long, conflicts_with = "wait")]
+    no_wait: bool,
+}
+
+impl TokenArguments {
+    /// How long to wait for the hub.
+    pub(crate) fn bound(&self) -> Lifetime {
+        if self.no_wait { Lifetime::ZERO } else { self.wait }
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -216,6 +227,10 @@ pub(crate) struct RegisterArguments {
     #[command(flatten)]
     pub(crate) token: TokenArguments,
 
+    /// ID of another hub that has marked the work cluster as its own and is gone. Start this hub with the same option.
+    #[arg(long, value_name = "ID")]
+    pub(crate) take_over: Option<String>,
+
     /// Print every object instead of writing it; no cluster is contacted, and no token is asked for.
     #[arg(long, conflicts_with = "print_rbac")]
     pub(crate) dry_run: bool,
@@ -245,8 +260,8 @@ pub(crate) struct DeregisterArguments {
     #[arg(short, long, value_enum, default_value_t, requires = "plan")]
     pub(crate) output: Output,
 
-    /// Allow a work cluster at a loopback address in the plan.
-    #[arg(long, requires = "plan")]
+    /// Allow a work cluster at a loopback address.
+    #[arg(long)]
     pub(crate) allow_loopback_destinations: bool,
 
     /// Delete the service account and its rights on the work cluster as well.

@@ -17,6 +17,7 @@ mod hub;
 mod list;
 mod manifests;
 mod output;
+mod ownership;
 mod pause;
 mod plan;
 mod reach;

@@ -4,6 +4,7 @@
 mod diagnosis;
 mod namespaces;
 mod offline;
+mod ownership;
 pub(crate) mod scene;
 mod story;
 

@@ -29,8 +29,9 @@ pub enum InstallCrdError {
     },
     /// The CRD belongs to somebody else.
     #[error(
-        "CRD {name} is there already and was not made by Homebase: remove it, or label it \
-         app.kubernetes.io/managed-by=homebase to hand it over"
+        "CRD {name} is there already and was not made by Homebase: annotate the registration Secret with \
+         homebase.dev/crd-policy=Adopt, or label the CRD app.kubernetes.io/managed-by=homebase, to hand it over with its \
+         objects; do not delete it, as that deletes every object of its kind"
     )]
     ForeignOwner {
         /// The CRD's name.
@@ -46,8 +47,8 @@ pub enum InstallCrdError {
     },
     /// Another hub works on the cluster.
     #[error(
-        "CRD {name} was claimed by another hub ({hub}), so nothing is written here: end that hub's registration of this \
-         cluster and start this hub with --take-over {hub}"
+        "CRD {name} was claimed by another hub ({hub}), so nothing is written here: deregister the cluster at that hub, or \
+         if that hub is gone, start this hub with --take-over {hub}"
     )]
     KeepOtherHubs {
         /// The CRD's name.

@@ -87,7 +87,7 @@ fn defaults() {
     assert_eq!(arguments.account.work_namespace.as_str(), "homebase-system");
     assert_eq!(arguments.account.service_account.as_str(), "homebase");
     assert_eq!(arguments.token.token_ttl.to_string(), "90d");
-    assert_eq!(arguments.token.wait.to_string(), "2m");
+    assert_eq!(arguments.token.bound().to_string(), "2m");
     let Command::List(arguments) = parse("list").unwrap() else { panic!("no list") };
     assert_eq!(arguments.output, Output::Table);
 }

@@ -33,6 +33,8 @@ pub(crate) struct Account {
     pub(crate) name: String,
     /// Where it has rights besides those on what lies in no namespace.
     pub(crate) watched: Namespaces,
+    /// The ID of the hub that it is for; none where no cluster was asked.
+    pub(crate) hub: Option<String>,
 }
 
 impl Account {
@@ -41,7 +43,15 @@ impl Account {
             namespace: arguments.work_namespace.as_str().to_owned(),
             name: arguments.service_account.as_str().to_owned(),
             watched: watched.clone(),
+            hub: None,
         }
+    }
+
+    /// The metadata of an object of the account: it says whose it is.
+    fn meta(&self, name: &str, namespace: Option<&str>) -> ObjectMeta {
+        let mut meta = marked(name, namespace);
+        meta.annotations = self.hub.clone().map(|hub| [(annotations::HUB_ID.to_owned(), hub)].into());
+        meta
     }
 
     /// Name of the role and of its binding: both are names in the whole cluster, so it says whose they are.
@@ -55,7 +65,7 @@ impl Account {
 
     pub(crate) fn service_account(&self) -> ServiceAccount {
         ServiceAccount {
-            metadata: marked(&self.name, Some(&self.namespace)),
+            metadata: self.meta(&self.name, Some(&self.namespace)),
             // No pod runs as it.
             automount_service_account_token: Some(false),
             ..ServiceAccount::default()
@@ -69,12 +79,12 @@ impl Account {
             Namespaces::All => cluster_role(&self.role_name(), NEEDS),
             Namespaces::Only(_) => namespaced_roles(&self.role_name(), &[], NEEDS).0,
         };
-        ClusterRole { metadata: marked(&self.role_name(), None), ..role }
+        ClusterRole { metadata: self.meta(&self.role_name(), None), ..role }
     }
 
     pub(crate) fn binding(&self) -> ClusterRoleBinding {
         ClusterRoleBinding {
-            metadata: marked(&self.role_name(), None),
+            metadata: self.meta(&self.role_name(), None),
             role_ref: self.role_ref("ClusterRole"),
             subjects: Some(vec![self.subject()]),
         }
@@ -85,7 +95,7 @@ impl Account {
         let namespaces: Vec<&str> = self.watched.names().map(NamespaceName::as_str).collect();
         let (_, roles) = namespaced_roles(&self.role_name(), &namespaces, NEEDS);
         let bound = |(role, namespace): (Role, &&str)| {
-            let metadata = marked(&self.role_name(), Some(namespace));
+            let metadata = self.meta(&self.role_name(), Some(namespace));
             let binding = RoleBinding {
                 metadata: metadata.clone(),
                 role_ref: self.role_ref("Role"),

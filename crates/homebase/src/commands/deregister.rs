@@ -1,26 +1,36 @@
 //! The command `deregister`: deletes a registration and, if asked to, the hub's account on the work cluster; or lists
 //! what stays behind there. It deletes nothing that runs.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
-use homebase_api::{Iris, IrisCluster, labels, remote_crds};
+use homebase_api::{Iris, IrisCluster, WorkCluster, labels, remote_crds};
 use homebase_core::{ClusterId, Namespaces};
 use homebase_kube::apply::{Dependents, delete_exact};
 use homebase_kube::destination::DestinationPolicy;
 use homebase_kube::{Category, categorize};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::access::Account;
 use super::fleet::{Home, PAGE, kubeconfig_of, pinned_uid};
 use super::grant::{cluster_uid, revoke};
 use super::output::{Table, is_coloured, json, print, tell, yaml};
+use super::ownership::{hub_id, policy_kinds, release_claim};
 use super::{Exit, connect};
 use crate::arguments::{DeregisterArguments, Output};
+
+/// How long the hub may take to let go of a cluster: it ends what it is about to write, within its own time limits.
+const LET_GO: Duration = Duration::from_secs(30);
+/// How often to look whether it has.
+const POLL: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(arguments: &DeregisterArguments) -> anyhow::Result<Exit> {
     let id = &arguments.name;
@@ -39,6 +49,12 @@ pub(crate) async fn run(arguments: &DeregisterArguments) -> anyhow::Result<Exit>
         }
         None => None,
     };
+    let hub = hub_id(&home).await?;
+    // Read before the Secret goes: the hub's own account may take its mark off, too.
+    let claimed = match &work {
+        Some(work) => Ok(work.clone()),
+        None => registered_work(&secret, id, arguments.allow_loopback_destinations),
+    };
     let uid = secret.uid().context("the home cluster's answer has no UID")?;
     let name = secret.name_any();
     let deleted = delete_exact::<Secret>(&home.client, &home.key(&name), &uid, Dependents::Delete).await;
@@ -46,10 +62,64 @@ pub(crate) async fn run(arguments: &DeregisterArguments) -> anyhow::Result<Exit>
         bail!("Secret {name} was changed by somebody else in this moment: look at it again");
     }
     tell(&format!("home cluster: Secret {name} deleted; what runs on cluster {id} keeps running"));
+    let released = match claimed {
+        Ok(work) => Box::pin(release(&home, id, shown.as_ref(), &work, &hub)).await,
+        Err(error) => Err(error),
+    };
+    match released {
+        Ok(()) => tell(&format!("work cluster: the mark of this hub ({hub}) is off its CRDs")),
+        Err(error) => tell(&format!(
+            "note: the mark of this hub stays on the CRDs of the work cluster ({error:#}): another hub operates it only \
+             with --take-over {hub}"
+        )),
+    }
     if let Some(work) = work {
-        revoke(&work, &Account::new(&arguments.account, &Namespaces::All)).await?;
+        let account = Account { hub: Some(hub), ..Account::new(&arguments.account, &Namespaces::All) };
+        revoke(&work, &account).await?;
     }
     Ok(Exit::Success)
+}
+
+/// The work cluster by the kubeconfig of its registration.
+fn registered_work(secret: &Secret, id: &ClusterId, allow_loopback: bool) -> anyhow::Result<Client> {
+    let (kubeconfig, _) = kubeconfig_of(secret, id)?;
+    connect::registered_client(&kubeconfig, DestinationPolicy { allow_loopback })
+}
+
+/// Takes this hub's mark off the cluster, once the hub has let go of it: before, it would put it on again.
+async fn release(
+    home: &Home,
+    id: &ClusterId,
+    shown: Option<&WorkCluster>,
+    work: &Client,
+    hub: &str,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + LET_GO;
+    while shown.is_some() && home.work_cluster(id).await?.is_some() {
+        if Instant::now() >= deadline {
+            bail!("no hub has let go of the cluster within {} s", LET_GO.as_secs());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    let released = async {
+        let uid = cluster_uid(work).await?;
+        // The older of two registrations of one cluster goes on, and with it the claim.
+        let fleet = home.work_clusters().await?.unwrap_or_default();
+        if let Some(other) = fleet.iter().find(|shown| identity_of(shown) == Some(&uid)) {
+            bail!("registration {} is of the same cluster and goes on", other.name_any());
+        }
+        let known = shown.and_then(identity_of);
+        if known.is_some_and(|known| *known != uid) {
+            bail!("its kubeconfig leads to another cluster than {id}");
+        }
+        release_claim(work, hub).await
+    };
+    tokio::time::timeout(LET_GO, released).await.context("no answer in time")?
+}
+
+/// The UID of the cluster that a registration was found to be of.
+fn identity_of(shown: &WorkCluster) -> Option<&String> {
+    shown.status.as_ref()?.identity.as_ref().map(|identity| &identity.uid)
 }
 
 /// What is deleted must be on the cluster that was registered.
@@ -94,10 +164,8 @@ async fn plan(id: &ClusterId, secret: &Secret, arguments: &DeregisterArguments) 
             print(&Table { headings, rows: left.iter().map(row).collect() }.render(is_coloured()))?;
         }
     }
-    let (account, role) = {
-        let account = Account::new(&arguments.account, &watched);
-        (format!("{}/{}", account.namespace, account.name), account.role_name())
-    };
+    let account = Account::new(&arguments.account, &watched);
+    let role = account.role_name();
     tell(&format!(
         "{} objects stay on cluster {id} and keep running; nobody operates them any more",
         left.len()
@@ -107,10 +175,18 @@ async fn plan(id: &ClusterId, secret: &Secret, arguments: &DeregisterArguments) 
     } else {
         String::new()
     };
-    tell(&format!(
-        "the hub's account stays too: ServiceAccount {account}, ClusterRole and ClusterRoleBinding {role}{within}, \
-         unless --remove-access is given"
-    ));
+    // A registration that was made by hand may use any account.
+    let roles: Api<ClusterRole> = Api::all(work.clone());
+    match roles.get_metadata_opt(&role).await {
+        Ok(None) => tell(
+            "the account of the registration's kubeconfig stays too; `homebase register` did not make it",
+        ),
+        Ok(Some(_)) | Err(_) => tell(&format!(
+            "the hub's account stays too, if `homebase register` made it: ServiceAccount {}/{}, ClusterRole and \
+             ClusterRoleBinding {role}{within}, unless --remove-access is given",
+            account.namespace, account.name
+        )),
+    }
     Ok(Exit::Success)
 }
 
@@ -128,6 +204,16 @@ async fn left_behind(work: &Client, watched: &Namespaces) -> anyhow::Result<Vec<
             namespace: None,
             name,
         }));
+    }
+    for (kind, name) in policy_kinds(work).await? {
+        let api: Api<DynamicObject> = Api::all_with(work.clone(), &kind);
+        let is_there =
+            match api.list_metadata(&ListParams::default().fields(&format!("metadata.name={name}"))).await {
+                Ok(found) => !found.items.is_empty(),
+                Err(error) if categorize(&error) == Category::Forbidden => false,
+                Err(error) => return Err(error).with_context(|| format!("look for {} {name}", kind.kind)),
+            };
+        left.extend(is_there.then(|| Left { kind: kind.kind, namespace: None, name: name.to_owned() }));
     }
     add::<IrisCluster>((work, watched), &all, &mut left).await?;
     add::<Iris>((work, watched), &all, &mut left).await?;

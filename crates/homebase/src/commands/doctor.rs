@@ -40,6 +40,8 @@ struct Subject {
     pinned: Option<String>,
     /// What the hub may do about the CRDs.
     crd_policy: CrdPolicy,
+    /// The ID of the hub, where the home cluster says it.
+    hub_id: Option<String>,
     /// What the hub shows, for a registered cluster.
     hub: Option<registration::HubView>,
 }
@@ -71,6 +73,7 @@ async fn find(arguments: &DoctorArguments, report: &mut Report) -> anyhow::Resul
             namespaces: Arc::default(),
             pinned: None,
             crd_policy: CrdPolicy::default(),
+            hub_id: None,
             hub: None,
         }));
     };
@@ -101,6 +104,7 @@ async fn find(arguments: &DoctorArguments, report: &mut Report) -> anyhow::Resul
         namespaces: registration.preferences.namespaces.clone(),
         pinned: pinned_uid(shown.as_ref(), &secret).map(str::to_owned),
         crd_policy: registration.preferences.crd_policy,
+        hub_id: super::ownership::hub_id(&home).await.ok(),
         hub: Some(registration::HubView { shown, secret }),
     }))
 }
@@ -161,7 +165,7 @@ async fn examine(subject: &Subject, destinations: DestinationPolicy, report: &mu
     }
     report.add(rights::identity(&client, subject.pinned.as_deref()).await);
     report.add(rights::permissions(&client, subject.crd_policy, &subject.namespaces).await);
-    report.add(rights::crds(&client, subject.crd_policy).await);
+    report.add(rights::crds(&client, subject.crd_policy, subject.hub_id.as_deref()).await);
 }
 
 fn read<'a>(

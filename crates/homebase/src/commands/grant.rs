@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use super::access::Account;
 use super::fleet::list_all;
 use super::output::{rough, tell};
+use super::ownership::holder_of;
 use super::values::Lifetime;
 
 /// Who writes, in the apiserver's own books.
@@ -79,17 +80,24 @@ where
 {
     let (kind, name) = (K::kind(&()), object.name_any());
     let found = api.get_opt(&name).await.with_context(|| reading(&kind, &name))?;
-    if found.as_ref().is_some_and(|found| !is_ours(found)) {
-        bail!(
-            "{kind} {name} is there already and was not made by Homebase: choose another name with \
-             --service-account, or label it {}={} to hand it over",
-            labels::MANAGED_BY,
-            labels::MANAGED_BY_HOMEBASE
-        );
+    if let Some(found) = &found {
+        check_ours(&kind, found)?;
+    }
+    let mut object = object.clone();
+    if let Some(found) = &found {
+        if let (Some(hub), Some(holder)) = (holder_of(&object), holder_of(found))
+            && hub != holder
+        {
+            bail!(
+                "{kind} {name} on the work cluster belongs to another hub, {holder}: choose another account"
+            );
+        }
+        // Should somebody change it in this moment, the apiserver answers 409 instead of widening what is theirs.
+        object.meta_mut().resource_version = found.resource_version();
     }
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let applied = api
-        .patch(&name, &params, &Patch::Apply(object))
+        .patch(&name, &params, &Patch::Apply(&object))
         .await
         .with_context(|| format!("apply {kind} {name}"))?;
     let verb = match found {
@@ -118,6 +126,20 @@ pub(crate) async fn check_namespaces(work: &Client, account: &Account) -> anyhow
 
 fn reading(kind: &str, name: &str) -> String {
     format!("read {kind} {name} on the work cluster")
+}
+
+/// Refuses an object that Homebase did not make.
+pub(crate) fn check_ours<K: Resource>(kind: &str, found: &K) -> anyhow::Result<()> {
+    if is_ours(found) {
+        return Ok(());
+    }
+    bail!(
+        "{kind} {} is there already and was not made by Homebase: choose another name with --service-account, or label it \
+         {}={} to hand it over",
+        found.name_any(),
+        labels::MANAGED_BY,
+        labels::MANAGED_BY_HOMEBASE
+    )
 }
 
 fn is_ours<K: Resource>(object: &K) -> bool {
@@ -160,10 +182,11 @@ pub(crate) fn second(time: Timestamp) -> String {
 
 /// Takes the account and its rights away; the namespace stays, for other things may live in it.
 pub(crate) async fn revoke(work: &Client, account: &Account) -> anyhow::Result<()> {
-    delete(&Api::<ClusterRoleBinding>::all(work.clone()), &account.role_name()).await?;
-    delete(&Api::<ClusterRole>::all(work.clone()), &account.role_name()).await?;
+    let hub = account.hub.as_deref();
+    delete(&Api::<ClusterRoleBinding>::all(work.clone()), &account.role_name(), hub).await?;
+    delete(&Api::<ClusterRole>::all(work.clone()), &account.role_name(), hub).await?;
     revoke_in(work, account, &Namespaces::default()).await?;
-    delete(&Api::<ServiceAccount>::namespaced(work.clone(), &account.namespace), &account.name).await
+    delete(&Api::<ServiceAccount>::namespaced(work.clone(), &account.namespace), &account.name, hub).await
 }
 
 /// Takes the account's rights away in namespaces that it is not for any more.
@@ -184,17 +207,18 @@ async fn revoke_in(work: &Client, account: &Account, kept: &Namespaces) -> anyho
     };
     let bindings = bindings.context("list the RoleBindings of the work cluster")?;
     for namespace in surplus(bindings.iter().map(ResourceExt::namespace).collect()) {
-        delete(&Api::<RoleBinding>::namespaced(work.clone(), &namespace), &name).await?;
+        delete(&Api::<RoleBinding>::namespaced(work.clone(), &namespace), &name, account.hub.as_deref())
+            .await?;
     }
     let roles = roles.context("list the Roles of the work cluster")?;
     for namespace in surplus(roles.iter().map(ResourceExt::namespace).collect()) {
-        delete(&Api::<Role>::namespaced(work.clone(), &namespace), &name).await?;
+        delete(&Api::<Role>::namespaced(work.clone(), &namespace), &name, account.hub.as_deref()).await?;
     }
     Ok(())
 }
 
-/// Deletes exactly the object that was looked at, if Homebase made it.
-async fn delete<K>(api: &Api<K>, name: &str) -> anyhow::Result<()>
+/// Deletes exactly the object that was looked at, if Homebase made it, and not for another hub than this one.
+async fn delete<K>(api: &Api<K>, name: &str, hub: Option<&str>) -> anyhow::Result<()>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
@@ -205,6 +229,12 @@ where
     };
     if !is_ours(&found) {
         tell(&format!("work cluster: {kind} {name} was not made by Homebase and stays"));
+        return Ok(());
+    }
+    if let (Some(hub), Some(holder)) = (hub, holder_of(&found))
+        && hub != holder
+    {
+        tell(&format!("work cluster: {kind} {name} belongs to another hub, {holder}, and stays"));
         return Ok(());
     }
     let preconditions = Preconditions { uid: found.uid(), resource_version: None };

@@ -33,7 +33,10 @@ pub(crate) async fn run(arguments: &PauseArguments, wanted: Wanted) -> anyhow::R
     };
     if current == value {
         tell(&format!("cluster {id} {already}"));
-        return Ok(Exit::Success);
+        // What was asked for is an outcome, whoever has written it before.
+        let version =
+            secret.resource_version().context("the home cluster's answer has no resourceVersion")?;
+        return wait(&home, id, &version, goal, arguments.wait).await;
     }
     let (Some(uid), Some(version)) = (secret.uid(), secret.resource_version()) else {
         bail!("the home cluster's answer has no UID");

@@ -16,6 +16,7 @@ use super::access::{Account, Endpoint, PLACEHOLDER, annotation_of, secret};
 use super::fleet::{Home, data_key, is_registration, observed_secret, pinned_uid, registered, secret_name};
 use super::grant::{FIELD_MANAGER, check_namespaces, cluster_uid, grant, request_token, revoke_elsewhere};
 use super::output::{json as to_json, print, tell, yaml};
+use super::ownership::{check_account, check_alive, check_claim, check_is_home, hub_id};
 use super::wait::{Goal, wait};
 use super::{Exit, connect};
 use crate::arguments::{ManifestFormat, RegisterArguments};
@@ -48,8 +49,14 @@ pub(crate) async fn run(arguments: &RegisterArguments) -> anyhow::Result<Exit> {
         tell(&format!("warning: {doubt}"));
     }
     let home = Home::connect(&arguments.home).await?;
+    check_is_home(&home).await?;
+    if !arguments.token.bound().duration().is_zero() {
+        check_alive(&home, "--no-wait").await?;
+    }
     let work = connect::client(&config).context("reach the work cluster")?;
     let uid = cluster_uid(&work).await?;
+    let hub = hub_id(&home).await?;
+    check_claim(&work, &hub, arguments.take_over.as_deref()).await?;
     let found = home.secret(&secret_name(id)).await?;
     check_free(id, found.as_ref(), &uid, &home.work_clusters().await?.unwrap_or_default())?;
     let watched = match (asked, &found) {
@@ -58,8 +65,12 @@ pub(crate) async fn run(arguments: &RegisterArguments) -> anyhow::Result<Exit> {
         (None, Some(found)) => watched_by(found, id)?,
         (None, None) => Namespaces::All,
     };
-    let account = Account { watched, ..account };
+    let account = Account { watched, hub: Some(hub.clone()), ..account };
     check_namespaces(&work, &account).await?;
+    check_account(&work, &account, &hub, arguments.take_over.is_some()).await?;
+    if found.is_none() {
+        rehearse(&home, id, sample, &account.watched).await?;
+    }
 
     grant(&work, &account).await?;
     let token = request_token(&work, &account, arguments.token.token_ttl).await?;
@@ -67,7 +78,22 @@ pub(crate) async fn run(arguments: &RegisterArguments) -> anyhow::Result<Exit> {
     let version = write(&home, id, &uid, found, kubeconfig, &account.watched).await?;
     // Only now does the hub not work there any more.
     revoke_elsewhere(&work, &account).await?;
-    wait(&home, id, &version, Goal::Ready, arguments.token.wait).await
+    wait(&home, id, &version, Goal::Ready, arguments.token.bound()).await
+}
+
+/// Has the home cluster judge the Secret without keeping it: what it refuses is known before the work cluster is changed.
+async fn rehearse(home: &Home, id: &ClusterId, sample: String, watched: &Namespaces) -> anyhow::Result<()> {
+    let name = secret_name(id);
+    let api: Api<Secret> = Api::namespaced(home.client.clone(), &home.namespace);
+    let params = PostParams { dry_run: true, field_manager: Some(FIELD_MANAGER.to_owned()) };
+    let object = secret(&name, &home.namespace, sample, watched);
+    let created = api.create(&params, &object).await;
+    created.map(drop).with_context(|| {
+        format!(
+            "create Secret {name} in namespace {} of the home cluster (nothing has been written)",
+            home.namespace
+        )
+    })
 }
 
 /// The namespaces that a registration is restricted to already.
@@ -126,7 +152,13 @@ fn check_free(
         status.and_then(|status| status.identity.as_ref()).is_some_and(|identity| identity.uid == uid)
     };
     if let Some(other) = fleet.iter().find(|shown| is_this(shown) && shown.name_any() != id.as_str()) {
-        bail!("this cluster is registered already, as {}", other.name_any());
+        let (other, secret) = (other.name_any(), observed_secret(other).map(|secret| secret.name.clone()));
+        let secret = secret.map(|secret| format!(" (Secret {secret})")).unwrap_or_default();
+        bail!(
+            "this cluster is registered already, as {other}{secret}: `homebase status {other}` shows it. To renew its \
+             token, `homebase rotate {other}`; to give it another name, `homebase deregister {other}` first. What runs \
+             on it keeps running"
+        );
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::access::{Account, Endpoint};
 use super::fleet::{Home, kubeconfig_of, pinned_uid};
 use super::grant::{cluster_uid, request_token};
 use super::output::tell;
+use super::ownership::{check_alive, check_is_home, check_service_account, hub_id};
 use super::register::replace_kubeconfig;
 use super::wait::{Goal, wait};
 use super::{Exit, connect};
@@ -21,6 +22,10 @@ pub(crate) async fn run(arguments: &RotateArguments) -> anyhow::Result<Exit> {
         .await
         .context("find the work cluster")?;
     let home = Home::connect(&arguments.home).await?;
+    check_is_home(&home).await?;
+    if !arguments.token.bound().duration().is_zero() {
+        check_alive(&home, "--no-wait").await?;
+    }
     let shown = home.work_cluster(id).await?;
     let secret = home.require_registration(id, shown.as_ref()).await?;
     let (registered, _) = kubeconfig_of(&secret, id)?;
@@ -36,10 +41,12 @@ pub(crate) async fn run(arguments: &RotateArguments) -> anyhow::Result<Exit> {
              of {id} has {pinned}"
         );
     }
+    let hub = hub_id(&home).await?;
+    check_service_account(&work, &account, &hub).await?;
     let token = request_token(&work, &account, arguments.token.token_ttl).await?;
     let kubeconfig = endpoint.kubeconfig(id, token.expose())?;
     let written = replace_kubeconfig(&home, &secret, kubeconfig, &Namespaces::All).await?;
     tell(&format!("home cluster: Secret {} written", secret.name_any()));
     let version = written.resource_version().context("the home cluster's answer has no resourceVersion")?;
-    wait(&home, id, &version, Goal::Rotated, arguments.token.wait).await
+    wait(&home, id, &version, Goal::Rotated, arguments.token.bound()).await
 }

@@ -58,6 +58,11 @@ pub(crate) struct ServerUrl(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Lifetime(Duration);
 
+impl Lifetime {
+    /// None at all.
+    pub(crate) const ZERO: Self = Self(Duration::ZERO);
+}
+
 /// An IrisCluster, on a registered cluster or on the one that the kubeconfig leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AttestTarget {

@@ -89,7 +89,7 @@ async fn crds_of_somebody_else_are_taken_over_only_when_asked() {
     let mark = plane.audit_mark().unwrap();
     secret.put(fleet).await;
     let (message, _) = fleet.wait_condition("adopt", ("CRDsInstalled", "False", "ForeignOwner"), SOON).await;
-    assert!(message.contains(labels::MANAGED_BY), "{message}");
+    assert!(message.contains(labels::MANAGED_BY) && message.contains("crd-policy=Adopt"), "{message}");
     fleet.wait_condition("adopt", ("Ready", "False", "CRDsNotInstalled"), SOON).await;
     assert_eq!(crd_writes(&plane, mark), Vec::new());
     assert_eq!(owners(&plane).await, [None, None]);

@@ -74,7 +74,7 @@ fn certificates_are_pem() {
 }
 
 fn account(watched: Namespaces) -> Account {
-    Account { namespace: "hub".to_owned(), name: "reader".to_owned(), watched }
+    Account { namespace: "hub".to_owned(), name: "reader".to_owned(), watched, hub: None }
 }
 
 fn two() -> Namespaces {

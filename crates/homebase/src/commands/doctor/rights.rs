@@ -9,6 +9,7 @@ use homebase_kube::{Category, categorize};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, ResourceExt as _};
 
+use super::super::ownership::holder_of;
 use super::STEP_TIMEOUT;
 use super::report::{Check, Finding};
 
@@ -76,7 +77,7 @@ pub(super) async fn permissions(client: &Client, policy: CrdPolicy, namespaces: 
 }
 
 /// Whether the cluster serves the kinds that the hub operates.
-pub(super) async fn crds(client: &Client, policy: CrdPolicy) -> Finding {
+pub(super) async fn crds(client: &Client, policy: CrdPolicy, hub: Option<&str>) -> Finding {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let (mut absent, mut notes) = (Vec::new(), Vec::new());
     for wanted in remote_crds() {
@@ -99,7 +100,7 @@ pub(super) async fn crds(client: &Client, policy: CrdPolicy) -> Finding {
                 return Finding::unknown(Check::Crds, found);
             }
         };
-        match found.map(|found| judge_crd(&wanted, &found)) {
+        match found.map(|found| judge_crd(&wanted, &found, hub)) {
             None => absent.push(name),
             Some(Ok(note)) => notes.extend(note),
             Some(Err(finding)) => return finding,
@@ -120,10 +121,25 @@ pub(super) async fn crds(client: &Client, policy: CrdPolicy) -> Finding {
 fn judge_crd(
     wanted: &CustomResourceDefinition,
     found: &CustomResourceDefinition,
+    hub: Option<&str>,
 ) -> Result<Option<String>, Finding> {
     let name = found.name_any();
+    if let (Some(hub), Some(holder)) = (hub, holder_of(found))
+        && hub != holder
+    {
+        let fix = format!(
+            "deregister the cluster at that hub; if that hub is gone, start this one with --take-over {holder}"
+        );
+        let words =
+            format!("{name} is marked by another hub, {holder}: this one ({hub}) writes nothing here");
+        return Err(Finding::fail(Check::Crds, words, fix));
+    }
     if found.labels().get(labels::MANAGED_BY).map(String::as_str) != Some(labels::MANAGED_BY_HOMEBASE) {
-        let fix = format!("remove it, or label it {}={}", labels::MANAGED_BY, labels::MANAGED_BY_HOMEBASE);
+        let fix = format!(
+            "annotate the registration Secret with {}=Adopt to hand the CRD over with its objects; do not delete it, as \
+             that deletes every object of its kind",
+            annotations::CRD_POLICY
+        );
         return Err(Finding::fail(Check::Crds, format!("{name} was not made by Homebase"), fix));
     }
     let conditions =

@@ -5,24 +5,20 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use homebase_api::annotations;
-use homebase_iris::cluster::{placement, volume_policy};
 use homebase_kube::identity::fetch_identity;
-use homebase_kube::policy::{PolicyKind, find_served};
 use homebase_kube::{Category, categorize};
 use homebase_planes::POLL_INTERVAL;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Preconditions};
 use kube::{Api, Client, ResourceExt as _};
-use serde_json::json;
 
 use super::super::access::Account;
 use super::super::attest::look::selector;
 use super::super::attest::words;
 use super::super::fleet::{Home, list_all, secret_name};
-use super::super::grant::{FIELD_MANAGER, revoke};
+use super::super::grant::revoke;
 use super::super::output::tell;
+use super::super::ownership::{holder_of, policy_kinds, release_claim};
 use super::hub;
 use super::resource::{Objects, Sent};
 use crate::home::HubIdentity;
@@ -97,20 +93,6 @@ pub(super) async fn policies(client: &Client) -> anyhow::Result<Vec<ApiResource>
     Ok(found)
 }
 
-/// The kinds of the policies of a hub that the cluster serves, each with the name of the hub's object.
-async fn policy_kinds(client: &Client) -> anyhow::Result<Vec<(ApiResource, &'static str)>> {
-    let mut kinds = Vec::new();
-    for (kind, name) in
-        [(PolicyKind::Mutating, placement::POLICY), (PolicyKind::Validating, volume_policy::POLICY)]
-    {
-        let version = find_served(client, kind).await.context("look for admission policies")?;
-        // Without its binding a policy does nothing.
-        let both = version.map(|version| [(kind.binding(version), name), (kind.policy(version), name)]);
-        kinds.extend(both.into_iter().flatten());
-    }
-    Ok(kinds)
-}
-
 /// Takes away what says that the cluster belongs to the hub of the rehearsal, which must have ended: a policy that was
 /// not there before, and the claim on CRDs. Else no other hub would operate the cluster.
 pub(super) async fn claims(client: &Client, before: &[ApiResource]) -> anyhow::Result<()> {
@@ -121,41 +103,16 @@ pub(super) async fn claims(client: &Client, before: &[ApiResource]) -> anyhow::R
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
         let faulty = |error: kube::Error| anyhow::anyhow!("{} {name}: {}", kind.kind, words(&error));
         let there = api.get_metadata_opt(name).await.map_err(faulty)?;
-        if let Some(there) = there.filter(|there| is_claimed(there, &hub)) {
+        if let Some(there) = there.filter(|there| holder_of(there) == Some(hub.as_str())) {
             delete(&api, name, there.uid()).await.map_err(faulty)?;
         }
     }
-    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for name in crd_names() {
-        unclaim(&crds, &name, &hub)
-            .await
-            .map_err(|error| anyhow::anyhow!("CRD {name}: {}", words(&error)))?;
-    }
-    Ok(())
+    release_claim(client, &hub).await
 }
 
 /// The CRDs that a hub installs.
 pub(super) fn crd_names() -> Vec<String> {
     homebase_api::crds().iter().map(kube::ResourceExt::name_any).collect()
-}
-
-async fn unclaim(crds: &Api<CustomResourceDefinition>, name: &str, hub: &str) -> Result<(), kube::Error> {
-    loop {
-        let found = crds.get_metadata_opt(name).await?.filter(|found| is_claimed(found, hub));
-        let Some(found) = found else { return Ok(()) };
-        let patch = json!({"metadata": {"uid": found.uid(), "resourceVersion": found.resource_version(),
-            "annotations": {(annotations::HUB_ID): null}}});
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        match crds.patch_metadata(name, &params, &Patch::Merge(patch)).await {
-            // The apiserver writes its conditions meanwhile.
-            Err(error) if categorize(&error) == Category::Conflict => tokio::time::sleep(POLL_INTERVAL).await,
-            done => return done.map(drop),
-        }
-    }
-}
-
-fn is_claimed<K: kube::Resource>(object: &K, hub: &str) -> bool {
-    object.annotations().get(annotations::HUB_ID).map(String::as_str) == Some(hub)
 }
 
 /// Deletes an object of the rehearsal, and none that somebody else has made under its name.

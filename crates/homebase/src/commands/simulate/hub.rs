@@ -29,7 +29,7 @@ const READY: &str = "2m";
 
 /// The hub's account on the cluster.
 pub(super) fn account() -> Account {
-    Account { namespace: NAMESPACE.to_owned(), name: NAME.to_owned(), watched: Namespaces::All }
+    Account { namespace: NAMESPACE.to_owned(), name: NAME.to_owned(), watched: Namespaces::All, hub: None }
 }
 
 /// The cluster's name in the fleet.

@@ -30,14 +30,19 @@ fn served() -> CustomResourceDefinition {
 #[test]
 fn a_crd_is_ours_served_and_of_any_version() {
     let wanted = remote_crds().remove(0);
-    assert_eq!(judge_crd(&wanted, &served()), Ok(None));
+    assert_eq!(judge_crd(&wanted, &served(), None), Ok(None));
+    let mut claimed = served();
+    claimed.annotations_mut().insert(annotations::HUB_ID.to_owned(), "theirs".to_owned());
+    assert_eq!(judge_crd(&wanted, &claimed, Some("theirs")), Ok(None));
+    let refused = judge_crd(&wanted, &claimed, Some("ours")).unwrap_err();
+    assert!(refused.found.contains("another hub, theirs"), "{refused:?}");
     let mut newer = served();
     newer.annotations_mut().insert(annotations::CRD_VERSION.to_owned(), "999".to_owned());
-    assert!(judge_crd(&wanted, &newer).unwrap().unwrap().contains("is newer"));
+    assert!(judge_crd(&wanted, &newer, None).unwrap().unwrap().contains("is newer"));
     let mut foreign = served();
     foreign.labels_mut().remove(labels::MANAGED_BY);
-    assert!(judge_crd(&wanted, &foreign).unwrap_err().found.contains("not made by Homebase"));
+    assert!(judge_crd(&wanted, &foreign, None).unwrap_err().found.contains("not made by Homebase"));
     let mut waiting = served();
     waiting.status = None;
-    assert!(judge_crd(&wanted, &waiting).unwrap_err().found.contains("Established is not true"));
+    assert!(judge_crd(&wanted, &waiting, None).unwrap_err().found.contains("Established is not true"));
 }
