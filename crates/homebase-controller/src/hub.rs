@@ -74,6 +74,8 @@ pub struct HubSettings {
     pub conventions: Vec<Convention>,
     /// The share of the fleet, in percent, that must be lost at once for nothing to be deleted anywhere; 0 for never.
     pub fleet_brake: u8,
+    /// The most series about single objects of one cluster in the metrics.
+    pub max_object_series: usize,
     /// Whether registrations may be insecure that ask for it.
     pub insecure: Insecure,
     /// Shut while the hub may not write to any cluster.
@@ -132,6 +134,7 @@ impl Hub {
         figures.register_collector(Box::new(ClusterCollector {
             registry: registry.clone(),
             brake: brake.clone(),
+            max_object_series: settings.max_object_series,
         }));
         for controller in workload.controllers() {
             metrics.declare_controller(controller, MAX_IN_FLIGHT);

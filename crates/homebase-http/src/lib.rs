@@ -13,6 +13,7 @@
 //! It knows nothing of Kubernetes, of IRIS or of what the checks mean, authenticates nobody, and answers
 //! with nothing that would need it: names of checks are fixed texts, and what they say is the hub's own words.
 
+mod connections;
 mod exposition;
 mod health;
 mod limits;

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use tokio::sync::Semaphore;
 
 use crate::exposition;
 use crate::health::Health;
@@ -39,7 +40,13 @@ pub struct HttpState {
 struct Answers {
     sources: HttpState,
     timeout: Duration,
+    scrapes: Arc<Semaphore>,
 }
+
+/// Scrapes that are made at a time: two Prometheus servers and some people. One whose client has gone away keeps its place
+/// until it is made, so clients that give up and come back do not pile up work. Further ones are refused at once: they
+/// must not take the connections that probes need.
+const MAX_SCRAPES: usize = 4;
 
 pub(crate) fn build_router(sources: HttpState, limits: &Limits) -> Router {
     Router::new()
@@ -47,7 +54,11 @@ pub(crate) fn build_router(sources: HttpState, limits: &Limits) -> Router {
         .route("/healthz", get(answer_live))
         .route("/readyz", get(answer_ready))
         .route("/metrics", get(answer_metrics))
-        .with_state(Answers { sources, timeout: limits.answer_timeout })
+        .with_state(Answers {
+            sources,
+            timeout: limits.answer_timeout,
+            scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
+        })
         .layer(middleware::from_fn(refuse_bodies))
         .layer(middleware::map_response(add_headers))
 }
@@ -73,7 +84,17 @@ async fn answer_probe(source: HealthSource, timeout: Duration, query: Option<Str
 
 async fn answer_metrics(State(answers): State<Answers>, headers: HeaderMap) -> Response {
     let source = answers.sources.metrics;
-    match compute(move || source(), answers.timeout).await {
+    let Ok(place) = answers.scrapes.try_acquire_owned() else {
+        let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "other scrapes are under way\n".to_owned());
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+        return response;
+    };
+    let make = move || {
+        let page = source();
+        drop(place);
+        page
+    };
+    match compute(make, answers.timeout).await {
         Ok(Ok(metrics)) if exposition::wants_open_metrics(&headers) => {
             ([(header::CONTENT_TYPE, exposition::OPEN_METRICS)], metrics).into_response()
         }

@@ -7,13 +7,16 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::connections::{Connection, Connections};
 use crate::limits::{ACCEPT_PAUSE, Limits, MAX_ACCEPT_FAILURES, MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::router::{HttpState, build_router};
 
@@ -30,7 +33,7 @@ pub enum Error {
 
 /// Serves `state` on `listener` until `shutdown` completes.
 ///
-/// Limits: 64 connections at a time (more wait to be accepted), 10 s to send a header of at most 16 KiB and
+/// Limits: 64 connections at a time (one more closes the one on which nothing has been asked for longest), 10 s to send a header of at most 16 KiB and
 /// 64 fields, no bodies, 10 s for an answer to be made, 5 minutes for a connection to last. After `shutdown`
 /// nothing is accepted any more; requests under way may take 5 s, then their connections are cut.
 ///
@@ -52,23 +55,46 @@ pub(crate) async fn serve_within(
 ) -> Result<(), Error> {
     let router = build_router(state, &limits);
     let (stop, stopped) = watch::channel(false);
-    let slots = Arc::new(Semaphore::new(limits.max_connections));
+    let mut open = Connections::default();
+    // One that was accepted and has no room yet.
+    let mut waiting: Option<TcpStream> = None;
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let result = loop {
-        let (slot, stream) = tokio::select! {
+        let stream = tokio::select! {
             biased;
             () = &mut shutdown => break Ok(()),
             Some(ended) = connections.join_next() => {
-                report(ended);
-                continue;
+                if let Some(id) = report(ended) {
+                    open.remove(id);
+                }
+                match waiting.take() {
+                    Some(stream) => stream,
+                    None => continue,
+                }
             }
-            accepted = accept(&listener, &slots) => match accepted {
-                Ok(accepted) => accepted,
+            accepted = accept(&listener), if waiting.is_none() => match accepted {
+                Ok(stream) => stream,
                 Err(source) => break Err(Error::AcceptConnection { source }),
             },
+            // While an answer is being made on each connection, the next one waits.
+            () = open.idle.notified(), if waiting.is_some() => match waiting.take() {
+                Some(stream) => stream,
+                None => continue,
+            },
         };
-        connections.spawn(serve_connection(stream, slot, router.clone(), limits, stopped.clone()));
+        if open.len() >= limits.max_connections && !open.make_room() {
+            waiting = Some(stream);
+            continue;
+        }
+        let (id, connection) = open.add();
+        connections.spawn(serve_connection(
+            stream,
+            (id, connection),
+            router.clone(),
+            limits,
+            stopped.clone(),
+        ));
     };
     // Whoever connects from here on is refused at once instead of waiting for nobody.
     drop(listener);
@@ -81,16 +107,12 @@ pub(crate) async fn serve_within(
     result
 }
 
-/// Waits for a free slot and a connection to fill it. Cancelling it loses neither.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Result<(OwnedSemaphorePermit, TcpStream), io::Error> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+/// Waits for a connection. Cancelling it loses none.
+async fn accept(listener: &TcpListener) -> Result<TcpStream, io::Error> {
     let mut failures = 0;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Ok((slot, stream)),
+            Ok((stream, _)) => return Ok(stream),
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) if failures == MAX_ACCEPT_FAILURES => return Err(error),
             Err(error) => {
@@ -110,11 +132,20 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 
 async fn serve_connection(
     stream: TcpStream,
-    slot: OwnedSemaphorePermit,
+    (id, open): (u64, Arc<Connection>),
     router: Router,
     limits: Limits,
     mut stopped: watch::Receiver<bool>,
-) {
+) -> u64 {
+    let asked = open.clone();
+    let router = router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let busy = asked.begin();
+        async move {
+            let answer = next.run(request).await;
+            drop(busy);
+            answer
+        }
+    }));
     let peer = stream.peer_addr().ok();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -126,6 +157,8 @@ async fn serve_connection(
     let ended = tokio::select! {
         result = connection.as_mut() => Some(result),
         () = tokio::time::sleep(limits.connection_lifetime) => None,
+        // Nothing has been asked, so there is nobody to be let finish.
+        () = open.close.notified() => return id,
         _ = stopped.wait_for(|stopped| *stopped) => None,
     };
     let ended = if let Some(result) = ended {
@@ -135,7 +168,7 @@ async fn serve_connection(
         tokio::time::timeout(limits.drain_timeout, connection).await
     };
     report_connection(peer, ended);
-    drop(slot);
+    id
 }
 
 fn report_connection(
@@ -150,10 +183,12 @@ fn report_connection(
     }
 }
 
-fn report(ended: Result<(), JoinError>) {
-    if let Err(error) = ended
+/// The connection that has ended.
+fn report(ended: Result<u64, JoinError>) -> Option<u64> {
+    if let Err(error) = &ended
         && error.is_panic()
     {
         tracing::error!("the task of an HTTP connection panicked");
     }
+    ended.ok()
 }

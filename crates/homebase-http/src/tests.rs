@@ -229,20 +229,53 @@ async fn a_connection_on_which_nothing_is_asked_is_closed() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_cap_wait_for_a_free_slot() {
-    let server = Server::start(state(), Limits { max_connections: 2, ..limits() }).await;
+async fn connections_on_which_nothing_is_asked_keep_no_probe_out() {
+    let server = Server::start(state(), Limits { max_connections: 8, ..limits() }).await;
     let mut held = Vec::new();
-    for _ in 0..2 {
+    for number in 0..100 {
         let mut stream = server.connect().await;
-        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: hub\r\n\r\n").await.unwrap();
-        assert_eq!(status(&read_answer(&mut stream).await), "200");
+        // Silent ones, dripping ones, and some that have asked before.
+        match number % 3 {
+            0 => {}
+            1 => stream.write_all(b"GET /liv").await.unwrap(),
+            _ => {
+                stream.write_all(b"GET /livez HTTP/1.1\r\nhost: hub\r\n\r\n").await.unwrap();
+                assert_eq!(status(&read_answer(&mut stream).await), "200");
+            }
+        }
         held.push(stream);
+        if number % 10 == 0 {
+            assert_eq!(status(&server.get("/readyz").await), "200");
+        }
     }
+    // The first ones have made room.
+    assert_eq!(read_to_end(&mut held[0]).await, "");
+}
+
+#[tokio::test]
+async fn connections_on_which_an_answer_is_made_make_no_room() {
+    let (release, hold) = mpsc::channel::<()>();
+    let (begin, begun) = oneshot::channel();
+    let parts = Mutex::new((hold, Some(begin)));
+    let metrics = move || {
+        let mut parts = parts.lock().unwrap();
+        parts.1.take().unwrap().send(()).unwrap();
+        // A test that fails releases it by its end.
+        let _ = parts.0.recv();
+        Ok("# EOF\n".to_owned())
+    };
+    let state = HttpState { metrics: Arc::new(metrics), ..state() };
+    let server = Server::start(state, Limits { max_connections: 1, ..limits() }).await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"GET /metrics HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").await.unwrap();
+    begun.await.unwrap();
     let mut waiting = server.connect().await;
     waiting.write_all(b"GET /livez HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut byte = [0];
-    assert!(timeout(SHORT, waiting.read_exact(&mut byte)).await.is_err(), "a third connection is served");
-    held.pop();
+    let early = timeout(SHORT, waiting.read_exact(&mut byte)).await;
+    assert!(early.is_err(), "the connection with an answer under way was closed");
+    release.send(()).unwrap();
+    assert_eq!(status(&read_to_end(&mut busy).await), "200");
     assert_eq!(status(&read_to_end(&mut waiting).await), "200");
 }
 

@@ -397,6 +397,11 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "PERCENT", default_value_t = 50)]
     pub(crate) fleet_brake: u8,
 
+    /// Series in /metrics about single objects of one work cluster, at most. The metric
+    /// `homebase_member_cluster_object_series_dropped` says how many were left out. An IrisCluster has up to 14, so the default is enough for 2,000 of them.
+    #[arg(long, value_name = "N", default_value_t = 30_000)]
+    pub(crate) cluster_max_object_series: usize,
+
     /// Ask every mirror member this often, in seconds, whether it is the primary: at most 300, and 0 asks nobody. A cluster
     /// with more than 30 members for each of these seconds is asked less often.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]

@@ -21,6 +21,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::home::{HomeObserver, HubIdentity, identify, install};
@@ -47,15 +48,13 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %address, "listening");
 
     let (started, early) = (Started::default(), Early::new());
-    let endpoints =
-        homebase_http::serve(listener, endpoints(&early, &started), stop.clone().cancelled_owned());
-    let mut endpoints = tokio::spawn(endpoints);
+    let mut endpoints = serve_apart(listener, endpoints(&early, &started), stop.clone())?;
     let mut hub = tokio::spawn(run_hub(settings, early, started, stop.clone()));
     let first = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
         ended = &mut hub => Some(ended.context("the hub panicked").and_then(|outcome| outcome)),
-        ended = &mut endpoints => Some(ended.context("the endpoints panicked").and_then(|outcome| Ok(outcome?))),
+        ended = &mut endpoints => Some(ended.context("the endpoints panicked").and_then(|outcome| outcome)),
     };
     tracing::info!("stopping");
     stop.cancel();
@@ -70,6 +69,30 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::time::timeout(STOP_TIMEOUT, ended).await.context("stop in time")??;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Serves on a thread with a runtime of its own, so that a probe shares no thread, queue or pool with the work for clusters.
+fn serve_apart(
+    listener: TcpListener,
+    state: HttpState,
+    stop: CancellationToken,
+) -> anyhow::Result<oneshot::Receiver<anyhow::Result<()>>> {
+    let listener = listener.into_std().context("set up the endpoints")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("start the runtime of the endpoints")?;
+    let (ended, receiver) = oneshot::channel();
+    let serve = move || {
+        let outcome = runtime.block_on(async {
+            let listener = TcpListener::from_std(listener).context("set up the endpoints")?;
+            homebase_http::serve(listener, state, stop.cancelled_owned()).await?;
+            anyhow::Ok(())
+        });
+        // A scrape that is being made for nobody does not hold up the end.
+        runtime.shutdown_background();
+        drop(ended.send(outcome));
+    };
+    std::thread::Builder::new().name("http".to_owned()).spawn(serve).context("start the endpoints")?;
+    Ok(receiver)
 }
 
 async fn run_hub(
@@ -157,6 +180,7 @@ async fn work(
         limits: settings.limits,
         conventions: settings.conventions,
         fleet_brake: settings.fleet_brake,
+        max_object_series: settings.max_object_series,
         insecure: settings.insecure,
         gate,
     };

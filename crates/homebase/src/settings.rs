@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) take_over: Vec<String>,
     pub(crate) conventions: Vec<Convention>,
     pub(crate) fleet_brake: u8,
+    pub(crate) max_object_series: usize,
     /// How often mirror members are asked who is primary; never without it.
     pub(crate) mirror_interval: Option<Duration>,
     pub(crate) insecure: Insecure,
@@ -86,6 +87,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         cluster_qps,
         cluster_max_in_flight,
         fleet_brake,
+        cluster_max_object_series,
         mirror_interval,
         log_format,
         log_level,
@@ -125,6 +127,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         take_over,
         conventions: conventions(&accept_secrets_of),
         fleet_brake,
+        max_object_series: cluster_max_object_series,
         mirror_interval: (mirror_interval > 0).then(|| Duration::from_secs(mirror_interval)),
         insecure: if allow_insecure_registrations { Insecure::IfAsked } else { Insecure::Refused },
         logging: Logging { format: log_format, filter: log_level },

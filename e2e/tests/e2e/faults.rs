@@ -8,6 +8,7 @@ mod hub_life;
 mod latency;
 mod matrix;
 mod outage;
+mod probes;
 mod restored;
 mod scene;
 mod steady;

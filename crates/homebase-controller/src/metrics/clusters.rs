@@ -24,6 +24,8 @@ type Labels = Vec<(&'static str, String)>;
 pub(crate) struct ClusterCollector {
     pub(crate) registry: Arc<Registry>,
     pub(crate) brake: Arc<FleetBrake>,
+    /// The most series about single objects of one cluster: one crowded cluster must not cost the fleet its metrics.
+    pub(crate) max_object_series: usize,
 }
 
 impl fmt::Debug for ClusterCollector {
@@ -106,8 +108,34 @@ impl Collector for ClusterCollector {
         )?;
         page.encode_health(&fleet)?;
         page.encode_load(&fleet)?;
-        page.encode_objects(&fleet)
+        page.encode_objects(&fleet, self.max_object_series)
     }
+}
+
+/// The objects of a cluster that have series.
+pub(super) struct Chosen<'a> {
+    pub(super) objects: Vec<&'a ObjectTally>,
+    /// How many series the others would have.
+    pub(super) dropped: usize,
+}
+
+/// As many objects as the series suffice for, by name, so that each scrape shows the same ones.
+pub(super) fn choose(mut all: Vec<&ObjectTally>, max_series: usize) -> Chosen<'_> {
+    all.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    let mut left = max_series;
+    let mut chosen = Chosen { objects: Vec::new(), dropped: 0 };
+    for object in all {
+        // Whether it is ready, where it is known whether it is in its place, and each component's desired and ready pods.
+        let series = 1 + usize::from(object.misplaced.is_some()) + 2 * object.pods.len();
+        match left.checked_sub(series) {
+            Some(rest) if chosen.dropped == 0 => {
+                left = rest;
+                chosen.objects.push(object);
+            }
+            _ => chosen.dropped += series,
+        }
+    }
+    chosen
 }
 
 struct Page<'a, 'b>(&'a mut DescriptorEncoder<'b>);
@@ -265,7 +293,7 @@ impl Page<'_, '_> {
         )
     }
 
-    fn encode_objects(&mut self, fleet: &[Snapshot]) -> Result<(), fmt::Error> {
+    fn encode_objects(&mut self, fleet: &[Snapshot], max_series: usize) -> Result<(), fmt::Error> {
         // What an unreachable cluster had is not known to be there: no series is better than an old one.
         let fresh: Vec<_> = fleet
             .iter()
@@ -282,11 +310,22 @@ impl Page<'_, '_> {
                     .map(|tally| (cluster.with([("kind", tally.kind.to_owned())]), tally.objects as f64))
             }),
         )?;
-        let objects: Vec<(Labels, &ObjectTally)> = fresh
+        let chosen: Vec<(&Snapshot, Chosen<'_>)> = fresh
             .iter()
-            .flat_map(|(cluster, tallies)| {
-                tallies.iter().flat_map(|tally| &tally.details).map(move |o| (cluster, o))
+            .map(|(cluster, tallies)| {
+                let all = tallies.iter().flat_map(|tally| &tally.details).collect();
+                (*cluster, choose(all, max_series))
             })
+            .collect();
+        self.gauges(
+            "homebase_member_cluster_object_series_dropped",
+            "Series about single objects that are left out because the cluster has too many (--cluster-max-object-series)",
+            None,
+            chosen.iter().map(|(cluster, chosen)| (cluster.labels.clone(), chosen.dropped as f64)),
+        )?;
+        let objects: Vec<(Labels, &ObjectTally)> = chosen
+            .iter()
+            .flat_map(|(cluster, chosen)| chosen.objects.iter().map(move |object| (cluster, *object)))
             .map(|(cluster, object)| {
                 let place = [("namespace", object.key.namespace.clone()), ("name", object.key.name.clone())];
                 (cluster.with(place), object)

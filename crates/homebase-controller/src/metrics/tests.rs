@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use homebase_core::ClusterUid;
+use homebase_core::{ClusterUid, ObjectKey};
 use homebase_fleet::session::{Crds, Event, Session, Verdict};
 use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry as MetricRegistry;
 
+use super::clusters::choose;
 use super::{ClusterCollector, Metrics, ReconcileResult};
 use crate::brake::FleetBrake;
+use crate::reconcile::ObjectTally;
 use crate::registry::{Cluster, Registry, SecretRef, View};
 
 fn running() -> Session {
@@ -34,7 +36,11 @@ fn a_cluster_has_its_series_while_it_is_registered_and_none_afterwards() {
     let mut figures = MetricRegistry::default();
     let registry = Arc::new(Registry::default());
     let brake = Arc::new(FleetBrake::new(0, registry.clone()));
-    figures.register_collector(Box::new(ClusterCollector { registry: registry.clone(), brake }));
+    figures.register_collector(Box::new(ClusterCollector {
+        registry: registry.clone(),
+        brake,
+        max_object_series: 100,
+    }));
     let secret = SecretRef {
         name: "boston".to_owned(),
         uid: "s".to_owned(),
@@ -59,6 +65,24 @@ fn a_cluster_has_its_series_while_it_is_registered_and_none_afterwards() {
 
     registry.remove(&cluster);
     assert!(!page(&figures).contains("boston"));
+}
+
+#[test]
+fn a_crowded_cluster_shows_the_first_objects_and_how_much_is_left_out() {
+    let object = |number: usize| ObjectTally {
+        key: ObjectKey::new("crowd", format!("iris-{number:04}")),
+        ready: true,
+        misplaced: Some(false),
+        pods: vec![("data", 2, 2), ("compute", 1, 0)],
+    };
+    // 6 series each, in no order.
+    let all: Vec<ObjectTally> = (0..1000).rev().map(object).collect();
+    let chosen = choose(all.iter().collect(), 62);
+    let names: Vec<&str> = chosen.objects.iter().map(|object| object.key.name.as_str()).collect();
+    assert_eq!(names.len(), 10);
+    assert_eq!((names[0], names[9], chosen.dropped), ("iris-0000", "iris-0009", 990 * 6));
+    let chosen = choose(all.iter().collect(), 6000);
+    assert_eq!((chosen.objects.len(), chosen.dropped), (1000, 0));
 }
 
 #[test]

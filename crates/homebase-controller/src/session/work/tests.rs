@@ -89,6 +89,7 @@ fn start() -> Setting {
         limits: ClientLimits { max_in_flight: 1, requests_per_second: 1 },
         conventions: Vec::new(),
         fleet_brake: 0,
+        max_object_series: 100,
         insecure: crate::registration::Insecure::Refused,
         gate: homebase_kube::gate::WriteGate::open(),
     };
