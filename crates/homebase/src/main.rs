@@ -25,6 +25,11 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// optimization: a pod template is a tree of large types. It is address space; only what is touched is memory.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
+/// glibc keeps the memory that a crowded cluster took: 71 MiB before, 99 MiB after 200,000 objects were gone. jemalloc
+/// returns it within 10 s: 79 MiB before, 82 MiB after.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     panics::keep_values_out();
     match Arguments::parse().command {
