@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use homebase_core::{ClusterId, ClusterUid, ObjectKey};
+use homebase_kube::budget::Pool;
 use homebase_kube::client::ClientLimits;
 use homebase_kube::destination::DestinationPolicy;
 use k8s_openapi::api::core::v1::Secret;
@@ -73,6 +74,10 @@ pub struct HubSettings {
     pub conventions: Vec<Convention>,
     /// The share of the fleet, in percent, that must be lost at once for nothing to be deleted anywhere; 0 for never.
     pub fleet_brake: u8,
+    /// The memory that the objects of one cluster may take, in bytes.
+    pub memory_per_cluster: usize,
+    /// The hub's own limit of memory, in bytes.
+    pub memory_limit: Option<usize>,
     /// Whether registrations may be insecure that ask for it.
     pub insecure: Insecure,
 }
@@ -85,6 +90,8 @@ pub struct Hub {
     pub(crate) workload: Arc<dyn Workload>,
     pub(crate) connect_slots: Arc<Semaphore>,
     pub(crate) brake: Arc<FleetBrake>,
+    /// The memory for the objects of all clusters.
+    pub(crate) memory: Arc<Pool>,
     /// Secrets that are to be read again, past the watch.
     pub(crate) rereads: Rereads,
     /// What each convention's Secrets register, in the order of the conventions.
@@ -135,8 +142,10 @@ impl Hub {
         }
         let registrations =
             settings.conventions.iter().map(|convention| (*convention, Store::default())).collect();
+        let memory = Pool::of_limit(settings.memory_limit);
         Arc::new(Self {
             settings,
+            memory,
             registry,
             metrics,
             workload,

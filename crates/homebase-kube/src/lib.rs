@@ -7,6 +7,7 @@
 pub mod admit;
 pub mod apply;
 pub mod bound;
+pub mod budget;
 pub mod claim;
 pub mod client;
 pub mod crd;
@@ -15,6 +16,8 @@ pub mod error;
 pub mod event;
 pub mod home;
 pub mod identity;
+mod items;
+mod lister;
 pub mod observe;
 pub mod permissions;
 pub mod pod_proxy;
@@ -23,5 +26,6 @@ pub mod relist;
 pub mod resolver;
 pub mod rotating;
 pub mod watch;
+mod watcher;
 
 pub use error::{Category, categorize};

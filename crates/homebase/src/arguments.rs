@@ -378,6 +378,12 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "PERCENT", default_value_t = 50)]
     pub(crate) fleet_brake: u8,
 
+    /// Memory in MiB that the objects of each work cluster may take in the hub, by the hub's estimate. A cluster that
+    /// needs more is degraded until it needs less; other clusters are not affected. The default holds 2,000 IrisClusters
+    /// with what belongs to them.
+    #[arg(long, value_name = "MIB", default_value_t = 128)]
+    pub(crate) memory_per_cluster: usize,
+
     /// Ask every mirror member this often, in seconds, whether it is the primary: at most 300, and 0 asks nobody. A cluster
     /// with more than 30 members for each of these seconds is asked less often.
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]

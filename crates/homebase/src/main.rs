@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod home;
 mod logging;
+mod memory;
 mod panics;
 mod run;
 mod settings;

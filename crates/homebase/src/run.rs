@@ -83,6 +83,8 @@ async fn run_hub(settings: Settings, started: Started, stop: CancellationToken) 
         limits: settings.limits,
         conventions: settings.conventions,
         fleet_brake: settings.fleet_brake,
+        memory_per_cluster: settings.memory_per_cluster,
+        memory_limit: crate::memory::limit(),
         insecure: settings.insecure,
     };
     let hub = Hub::new(hub_settings, Arc::new(workload), metrics, &mut figures);

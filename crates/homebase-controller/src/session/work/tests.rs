@@ -89,6 +89,8 @@ fn start() -> Setting {
         limits: ClientLimits { max_in_flight: 1, requests_per_second: 1 },
         conventions: Vec::new(),
         fleet_brake: 0,
+        memory_per_cluster: homebase_kube::budget::DEFAULT_MEMORY_PER_CLUSTER,
+        memory_limit: None,
         insecure: crate::registration::Insecure::Refused,
     };
     let hub = Hub::new(settings, Arc::new(NoWorkload), metrics.clone(), &mut figures);
