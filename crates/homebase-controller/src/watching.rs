@@ -256,10 +256,10 @@ impl<'a> Subject<'a> {
         Self { selector: Some(selector), ..self }
     }
 
-    /// The same where the store keeps whole objects.
+    /// The same of a kind of which more is kept than a view.
     #[must_use]
-    pub fn kept_whole(self) -> Self {
-        Self { weight: Weight::WHOLE, ..self }
+    pub fn weighing(self, weight: Weight) -> Self {
+        Self { weight, ..self }
     }
 
     /// The same for what work goes on without where the hub lacks the right to list it.

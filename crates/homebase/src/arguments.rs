@@ -379,8 +379,8 @@ pub(crate) struct RunArguments {
     pub(crate) fleet_brake: u8,
 
     /// Memory in MiB that the objects of each work cluster may take in the hub, by the hub's estimate. A cluster that
-    /// needs more is degraded until it needs less; other clusters are not affected. The default holds 2,000 IrisClusters
-    /// with what belongs to them.
+    /// needs more is degraded until it needs less; other clusters are not affected. By its
+    /// estimate the default holds about 2,000 IrisClusters with what belongs to them.
     #[arg(long, value_name = "MIB", default_value_t = 128)]
     pub(crate) memory_per_cluster: usize,
 
