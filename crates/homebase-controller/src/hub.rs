@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use homebase_core::{ClusterId, ClusterUid, ObjectKey};
+use homebase_kube::budget::Pool;
 use homebase_kube::client::ClientLimits;
 use homebase_kube::destination::DestinationPolicy;
 use homebase_kube::gate::WriteGate;
@@ -76,6 +77,10 @@ pub struct HubSettings {
     pub fleet_brake: u8,
     /// The most series about single objects of one cluster in the metrics.
     pub max_object_series: usize,
+    /// The memory that the objects of one cluster may take, in bytes.
+    pub memory_per_cluster: usize,
+    /// The hub's own limit of memory, in bytes.
+    pub memory_limit: Option<usize>,
     /// Whether registrations may be insecure that ask for it.
     pub insecure: Insecure,
     /// Shut while the hub may not write to any cluster.
@@ -90,6 +95,8 @@ pub struct Hub {
     pub(crate) workload: Arc<dyn Workload>,
     pub(crate) connect_slots: Arc<Semaphore>,
     pub(crate) brake: Arc<FleetBrake>,
+    /// The memory for the objects of all clusters.
+    pub(crate) memory: Arc<Pool>,
     /// Secrets that are to be read again, past the watch.
     pub(crate) rereads: Rereads,
     /// What each convention's Secrets register, in the order of the conventions.
@@ -141,8 +148,10 @@ impl Hub {
         }
         let registrations =
             settings.conventions.iter().map(|convention| (*convention, Store::default())).collect();
+        let memory = Pool::of_limit(settings.memory_limit);
         Arc::new(Self {
             settings,
+            memory,
             registry,
             metrics,
             workload,

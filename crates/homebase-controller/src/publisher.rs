@@ -10,6 +10,7 @@ use homebase_api::{WorkCluster, WorkClusterStatus, annotations, labels};
 use homebase_core::{Chain, ClusterId, ClusterUid, ObjectKey};
 use homebase_kube::Category;
 use homebase_kube::apply::{self, Dependents, WriteError};
+use homebase_kube::budget::{Budget, Weight};
 use homebase_kube::crd::{CrdPolicy, Installation, Progress, install_crds};
 use homebase_kube::event::Events;
 use homebase_kube::relist::watch_objects;
@@ -97,7 +98,7 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
     let unserved = Arc::new(Notify::new());
     let feed = Feed { hub: hub.clone(), unserved: unserved.clone() };
     let mut watch = std::pin::pin!(run_watch(
-        watch_objects(objects, watch_config()),
+        watch_objects(objects, watch_config(), &Budget::unlimited(), Weight::VIEW),
         feed,
         fastrand::f64,
         tokio::time::sleep

@@ -11,6 +11,7 @@ use homebase_core::{Chain, ClusterId, ClusterUid};
 use homebase_fleet::departures::Departures;
 use homebase_fleet::findings::Unusable;
 use homebase_fleet::session::Session;
+use homebase_kube::budget::{Budget, Weight};
 use homebase_kube::client::{BuildClientError, build_registered_client};
 use homebase_kube::event::{Events, Severity};
 use homebase_kube::observe::Observer;
@@ -95,7 +96,8 @@ pub(crate) async fn run(hub: Arc<Hub>, home: Client, cancel: CancellationToken) 
             let convention = *convention;
             let feed = Feed { convention, hub: hub.clone(), store: store.clone(), changed: changed.clone() };
             let secrets: Api<Secret> = Api::namespaced(home.clone(), &hub.settings.namespace);
-            let stream = watch_objects(secrets, watch_config().labels(&convention.selector()));
+            let config = watch_config().labels(&convention.selector());
+            let stream = watch_objects(secrets, config, &Budget::unlimited(), Weight::VIEW);
             run_watch(stream, feed, fastrand::f64, tokio::time::sleep)
         })
         .collect();

@@ -173,6 +173,19 @@ impl<V: Clone + PartialEq> Store<V> {
         is_news
     }
 
+    /// Forgets all that a watch of a namespace, or of all, has brought, to free its memory: nothing is concluded from
+    /// the absence of an object before the next listing is complete.
+    pub fn forget(&self, namespace: &str) {
+        let mut inner = self.write();
+        let scope = inner.scope(namespace);
+        (scope.listing, scope.synced) = (None, false);
+        if namespace == EVERYWHERE {
+            inner.entries = BTreeMap::new();
+        } else {
+            inner.entries.retain(|key, _| key.namespace != namespace);
+        }
+    }
+
     /// What is known of one object.
     pub fn get(&self, key: &ObjectKey) -> Option<V> {
         self.read().entries.get(key).map(|entry| entry.view.clone())

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::Stream;
 use homebase_core::{NamespaceName, Namespaces};
+use homebase_kube::budget::{Budget, Weight};
 use homebase_kube::error::Category;
 use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
@@ -59,8 +60,8 @@ struct Progress {
     last_failure: Option<(Instant, Category)>,
     /// The hub may not watch it, and goes on without it.
     waived: bool,
-    /// Which objects were refused, in words: what is known is not complete until a listing holds none of them.
-    refused: Option<String>,
+    /// Why what is known is not complete until the next listing is, in words.
+    incomplete: Option<(Category, String)>,
 }
 
 /// Which watches of a cluster have listed what there is, and which fail.
@@ -127,8 +128,8 @@ impl Progress {
         if self.waived {
             return None;
         }
-        if let Some(refused) = &self.refused {
-            return Some(format!("{place} ({}: {refused})", Category::Inadmissible.as_str()));
+        if let Some((category, why)) = &self.incomplete {
+            return Some(format!("{place} ({}: {why})", category.as_str()));
         }
         let failing = self.last_failure.filter(|(since, _)| since.elapsed() < FAILURE_MEMORY);
         match failing {
@@ -168,6 +169,8 @@ pub struct Watching {
     pub(crate) doubt: Arc<Notify>,
     /// Notified when the cluster does not serve a kind, as when somebody deletes its CRD.
     pub(crate) unserved: Arc<Notify>,
+    /// The memory for what is watched.
+    pub(crate) budget: Arc<Budget>,
 }
 
 impl Watching {
@@ -186,7 +189,7 @@ impl Watching {
         K: Watched,
         V: Clone + PartialEq + Send + Sync + 'static,
     {
-        let Subject { kind, selector, grant } = subject;
+        let Subject { kind, selector, grant, weight } = subject;
         // Before any of them runs: the store is in sync when the last of them has listed.
         store.expect(self.namespaces.names().map(NamespaceName::as_str));
         let watch = |namespace: Option<&NamespaceName>| {
@@ -206,7 +209,7 @@ impl Watching {
                 forbidden: Arc::default(),
                 failing: false,
             };
-            self.run(kind, watch_objects(api, config(selector)), feed)
+            self.run(kind, watch_objects(api, config(selector), &self.budget, weight), feed)
         };
         match self.namespaces.as_ref() {
             Namespaces::All => vec![watch(None)],
@@ -238,18 +241,25 @@ pub struct Subject<'a> {
     kind: &'static str,
     selector: Option<&'a str>,
     grant: Grant,
+    weight: Weight,
 }
 
 impl<'a> Subject<'a> {
     /// All objects of a kind, which is named here for people.
     pub fn of(kind: &'static str) -> Self {
-        Self { kind, selector: None, grant: Grant::Required }
+        Self { kind, selector: None, grant: Grant::Required, weight: Weight::VIEW }
     }
 
     /// Those that a label selector selects.
     #[must_use]
     pub fn selected_by(self, selector: &'a str) -> Self {
         Self { selector: Some(selector), ..self }
+    }
+
+    /// The same of a kind of which more is kept than a view.
+    #[must_use]
+    pub fn weighing(self, weight: Weight) -> Self {
+        Self { weight, ..self }
     }
 
     /// The same for what work goes on without where the hub lacks the right to list it.
@@ -301,7 +311,7 @@ struct Feed<K, V, F> {
     view: fn(&K) -> V,
     on_change: F,
     grant: Grant,
-    /// Whether the last failure was that work goes on without it.
+    /// Whether there is no hurry to try again: work goes on without it, or its objects need too much memory.
     forbidden: Arc<AtomicBool>,
     failing: bool,
 }
@@ -358,14 +368,21 @@ where
         self.watching.board.update(&self.place, |progress| {
             progress.failures = progress.failures.saturating_add(1);
             progress.last_failure = Some((Instant::now(), category));
-            if category == Category::Inadmissible {
-                progress.refused = Some(message.to_owned());
+            if matches!(category, Category::Inadmissible | Category::OverBudget) {
+                progress.incomplete = Some((category, message.to_owned()));
+            }
+            if category == Category::OverBudget {
+                progress.listed = false;
             }
         });
         let is_waived = category == Category::Forbidden && self.grant == Grant::Optional;
-        self.forbidden.store(is_waived, Ordering::Relaxed);
+        self.forbidden.store(is_waived || category == Category::OverBudget, Ordering::Relaxed);
         match category {
             Category::Forbidden if is_waived => self.waive(),
+            Category::OverBudget => {
+                let namespace = self.place.namespace.as_ref().map_or(EVERYWHERE, NamespaceName::as_str);
+                self.store.forget(namespace);
+            }
             Category::NotFound => self.watching.unserved.notify_one(),
             Category::Forbidden | Category::Throttled | Category::Inadmissible => {}
             _ => self.watching.doubt.notify_one(),

@@ -255,7 +255,7 @@ async fn connections_on_which_nothing_is_asked_keep_no_probe_out() {
 #[tokio::test]
 async fn connections_on_which_an_answer_is_made_make_no_room() {
     let (release, hold) = mpsc::channel::<()>();
-    let (begin, begun) = oneshot::channel();
+    let (begin, is_begun) = oneshot::channel();
     let parts = Mutex::new((hold, Some(begin)));
     let metrics = move || {
         let mut parts = parts.lock().unwrap();
@@ -268,7 +268,7 @@ async fn connections_on_which_an_answer_is_made_make_no_room() {
     let server = Server::start(state, Limits { max_connections: 1, ..limits() }).await;
     let mut busy = server.connect().await;
     busy.write_all(b"GET /metrics HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").await.unwrap();
-    begun.await.unwrap();
+    is_begun.await.unwrap();
     let mut waiting = server.connect().await;
     waiting.write_all(b"GET /livez HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut byte = [0];

@@ -43,6 +43,9 @@ pub enum BoundExceeded {
     /// The watch neither brought anything nor ended.
     #[error("the watch did not end by itself within {} s", MAX_SILENCE.as_secs())]
     Silence,
+    /// A list went on, but for too long.
+    #[error("the list is not complete after {} s", crate::lister::MAX_LIST.as_secs())]
+    List,
 }
 
 /// The bounds of one answer.

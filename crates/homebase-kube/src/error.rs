@@ -88,6 +88,8 @@ pub enum Category {
     Malformed,
     /// An object, or a name in a request, is none that a Kubernetes apiserver admits.
     Inadmissible,
+    /// The objects of the cluster need more memory than they may.
+    OverBudget,
     /// Anything else.
     Other,
 }
@@ -113,6 +115,7 @@ impl Category {
             Self::Invalid => "Invalid",
             Self::Malformed => "MalformedResponse",
             Self::Inadmissible => "InadmissibleObject",
+            Self::OverBudget => "MemoryBudget",
             Self::Other => "Other",
         }
     }
@@ -188,6 +191,12 @@ fn known_cause(cause: &(dyn StdError + 'static)) -> Option<Category> {
     if cause.is::<crate::admit::RefusedObjects>() || cause.is::<crate::client::RefusePath>() {
         return Some(Category::Inadmissible);
     }
+    if cause.is::<crate::budget::OverBudget>() {
+        return Some(Category::OverBudget);
+    }
+    if cause.is::<crate::items::MalformedList>() {
+        return Some(Category::Malformed);
+    }
     if cause.is::<crate::client::ConnectTooSlow>() {
         return Some(Category::ConnectTimeout);
     }
@@ -200,7 +209,7 @@ fn known_cause(cause: &(dyn StdError + 'static)) -> Option<Category> {
     if let Some(exceeded) = cause.downcast_ref::<BoundExceeded>() {
         return Some(match exceeded {
             BoundExceeded::Answer | BoundExceeded::Event => Category::Malformed,
-            BoundExceeded::Pause | BoundExceeded::Silence => Category::ResponseTimeout,
+            BoundExceeded::Pause | BoundExceeded::Silence | BoundExceeded::List => Category::ResponseTimeout,
         });
     }
     cause.downcast_ref::<io::Error>().and_then(known_io)

@@ -7,6 +7,7 @@
 pub mod admit;
 pub mod apply;
 pub mod bound;
+pub mod budget;
 pub mod claim;
 pub mod client;
 pub mod crd;
@@ -16,7 +17,9 @@ pub mod event;
 pub mod gate;
 pub mod home;
 pub mod identity;
+mod items;
 pub mod lease;
+mod lister;
 pub mod observe;
 pub mod permissions;
 pub mod pod_proxy;
@@ -25,5 +28,6 @@ pub mod relist;
 pub mod resolver;
 pub mod rotating;
 pub mod watch;
+mod watcher;
 
 pub use error::{Category, categorize};

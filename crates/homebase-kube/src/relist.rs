@@ -3,16 +3,19 @@
 //! until the revision has caught up. It keeps no objects, and it waits for nothing by itself but that.
 
 use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
-use kube::runtime::watcher::{self, watcher};
+use kube::runtime::watcher;
 use kube::{Api, Resource};
 use tokio::time::Instant;
 
 use crate::admit::admitting;
+use crate::budget::{Budget, Ledger, Weight};
 use crate::error::Category;
 use crate::watch::watch_category;
+use crate::watcher::watch_within;
 
 #[cfg(test)]
 mod tests;
@@ -25,15 +28,20 @@ const RELIST_INTERVAL: Duration = Duration::from_secs(30);
 /// seconds apart.
 const ROW: Duration = Duration::from_secs(60);
 
-/// A watch of objects for `run_watch`, without those that no apiserver can have stored.
+/// A watch of objects for `run_watch`, without those that no apiserver can have stored. What the listener keeps of them
+/// is charged to the budget; on a failure of the category `OverBudget` the listener has to forget all of it.
 pub fn watch_objects<K>(
     api: Api<K>,
     config: watcher::Config,
-) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
+    budget: &Arc<Budget>,
+    weight: Weight,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
 where
     K: Resource + Clone + Debug + serde::de::DeserializeOwned + Send + 'static,
 {
-    relisting(move || admitting(watcher(api.clone(), config.clone())).boxed())
+    // It outlives a watch that is begun again, as what the listener keeps does.
+    let ledger = Arc::new(Mutex::new(Ledger::new(budget.clone(), weight)));
+    relisting(move || admitting(watch_within(api.clone(), config.clone(), ledger.clone())).boxed())
 }
 
 /// The same for a watch that `begin` makes as often as is needed.

@@ -18,7 +18,7 @@ mod intercept;
 mod pipe;
 mod tls;
 
-pub use intercept::Interceptor;
+pub use intercept::{Interceptor, OwnAnswer};
 use tls::Identities;
 
 /// As many as a client that opens connections one after the other can have waiting.

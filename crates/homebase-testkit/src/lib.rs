@@ -11,7 +11,7 @@ mod pods;
 mod promtool;
 mod rights;
 
-pub use gateway::{Behaviour, Gateway, Interceptor};
+pub use gateway::{Behaviour, Gateway, Interceptor, OwnAnswer};
 pub use homebase_planes::{
     ASSETS_VARIABLE, AuditEvent, AuditMark, Builder, Component, ControlPlane, DetachedPlane, Error,
     EtcdBackup, GROW_ANNOTATION, Result, STORAGE_CLASS, Tools, ZONE_LABEL, eventually, start_many,

@@ -398,9 +398,16 @@ pub(crate) struct RunArguments {
     pub(crate) fleet_brake: u8,
 
     /// Series in /metrics about single objects of one work cluster, at most. The metric
-    /// `homebase_member_cluster_object_series_dropped` says how many were left out. An IrisCluster has up to 14, so the default is enough for 2,000 of them.
+    /// `homebase_member_cluster_object_series_dropped` says how many were left out. An IrisCluster has up to 14, so the
+    /// default is enough for 2,000 of them.
     #[arg(long, value_name = "N", default_value_t = 30_000)]
     pub(crate) cluster_max_object_series: usize,
+
+    /// Memory in MiB that the objects of each work cluster may take in the hub, by the hub's estimate. A cluster that
+    /// needs more is degraded until it needs less; other clusters are not affected. By its
+    /// estimate the default holds about 2,000 IrisClusters with what belongs to them.
+    #[arg(long, value_name = "MIB", default_value_t = 128)]
+    pub(crate) memory_per_cluster: usize,
 
     /// Ask every mirror member this often, in seconds, whether it is the primary: at most 300, and 0 asks nobody. A cluster
     /// with more than 30 members for each of these seconds is asked less often.

@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod home;
 mod logging;
+mod memory;
 mod panics;
 mod process;
 mod run;
@@ -26,6 +27,11 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// The stack of a worker thread. Reading a StatefulSet takes more than tokio's 2 MiB in a build without
 /// optimization: a pod template is a tree of large types. It is address space; only what is touched is memory.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// glibc keeps the memory that a crowded cluster took: 71 MiB before, 99 MiB after 200,000 objects were gone. jemalloc
+/// returns it within 10 s: 79 MiB before, 82 MiB after.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     panics::keep_values_out();

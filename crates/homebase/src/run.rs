@@ -181,6 +181,8 @@ async fn work(
         conventions: settings.conventions,
         fleet_brake: settings.fleet_brake,
         max_object_series: settings.max_object_series,
+        memory_per_cluster: settings.memory_per_cluster,
+        memory_limit: crate::memory::limit(),
         insecure: settings.insecure,
         gate,
     };

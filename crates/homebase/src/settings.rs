@@ -19,6 +19,11 @@ mod tests;
 const MAX_LABEL: usize = 63;
 const MAX_QPS: u64 = ClientLimits::MAX_REQUESTS_PER_SECOND;
 const MAX_IN_FLIGHT: usize = ClientLimits::MAX_IN_FLIGHT;
+const MIB: usize = 1024 * 1024;
+/// MiB. The objects of an empty cluster and a few of the largest ones fit into this.
+const MIN_MEMORY: usize = 16;
+/// MiB. A cluster that needs more than this is one of the hub's mistakes.
+const MAX_MEMORY: usize = 16 * 1024;
 /// Seconds. Less often than this, a label would be wrong for longer than users wait for a failover.
 const MAX_MIRROR_INTERVAL: u64 = 300;
 
@@ -35,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) conventions: Vec<Convention>,
     pub(crate) fleet_brake: u8,
     pub(crate) max_object_series: usize,
+    /// The memory that the objects of one cluster may take, in bytes.
+    pub(crate) memory_per_cluster: usize,
     /// How often mirror members are asked who is primary; never without it.
     pub(crate) mirror_interval: Option<Duration>,
     pub(crate) insecure: Insecure,
@@ -65,6 +72,8 @@ pub(crate) enum InvalidSetting {
     InFlight(usize),
     #[error("--fleet-brake: {0} is out of range: use 0 to 100")]
     FleetBrake(u8),
+    #[error("--memory-per-cluster: {0} is out of range: use {MIN_MEMORY} to {MAX_MEMORY} (MiB)")]
+    Memory(usize),
     #[error("--mirror-interval: {0} is out of range: use 0 to {MAX_MIRROR_INTERVAL}")]
     MirrorInterval(u64),
     #[error(
@@ -88,6 +97,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         cluster_max_in_flight,
         fleet_brake,
         cluster_max_object_series,
+        memory_per_cluster,
         mirror_interval,
         log_format,
         log_level,
@@ -110,6 +120,9 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
     if fleet_brake > 100 {
         faults.push(InvalidSetting::FleetBrake(fleet_brake));
     }
+    if !(MIN_MEMORY..=MAX_MEMORY).contains(&memory_per_cluster) {
+        faults.push(InvalidSetting::Memory(memory_per_cluster));
+    }
     if mirror_interval > MAX_MIRROR_INTERVAL {
         faults.push(InvalidSetting::MirrorInterval(mirror_interval));
     }
@@ -128,6 +141,7 @@ pub(crate) fn validate(arguments: &RunArguments) -> Result<Settings, Vec<Invalid
         conventions: conventions(&accept_secrets_of),
         fleet_brake,
         max_object_series: cluster_max_object_series,
+        memory_per_cluster: memory_per_cluster * MIB,
         mirror_interval: (mirror_interval > 0).then(|| Duration::from_secs(mirror_interval)),
         insecure: if allow_insecure_registrations { Insecure::IfAsked } else { Insecure::Refused },
         logging: Logging { format: log_format, filter: log_level },

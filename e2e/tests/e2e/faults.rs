@@ -4,6 +4,7 @@
 mod black_hole;
 mod brake;
 mod crash;
+mod hostile;
 mod hub_life;
 mod latency;
 mod matrix;

@@ -159,7 +159,7 @@ impl Reconciler for IrisReconciler {
         let (this, objects_gate) = (self.clone(), gate.clone());
         let mut watches = self.engagement.watching.objects::<DeserializeGuard<Iris>, _>(
             &self.engagement.client,
-            Subject::of("Iris"),
+            Subject::of("Iris").weighing(homebase_kube::budget::Weight::WHOLE),
             &self.objects,
             Primary::of,
             move |changes: Vec<Change<Primary<Iris>>>| {

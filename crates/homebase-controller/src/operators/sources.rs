@@ -10,6 +10,7 @@ use futures::future::{AbortHandle, Abortable};
 use futures::stream::FuturesUnordered;
 use homebase_core::ObjectKey;
 use homebase_iris::cluster::ConfigTexts;
+use homebase_kube::budget::{Budget, Weight};
 use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -91,17 +92,17 @@ impl Sources {
         requests: Requests,
         wake: impl Fn(&ObjectKey) + Clone + Send + Sync + 'static,
     ) -> Watch {
-        let Watching { reachable, board, .. } = engagement.watching.clone();
+        let Watching { reachable, board, budget, .. } = engagement.watching.clone();
         let (client, refused) = (engagement.client.clone(), board.refused.clone());
         Watch {
             kind: "config sources",
-            run: Box::pin(self.clone().run(client, reachable, refused, requests, wake)),
+            run: Box::pin(self.clone().run((client, budget), reachable, refused, requests, wake)),
         }
     }
 
     async fn run(
         self,
-        client: Client,
+        (client, budget): (Client, Arc<Budget>),
         reachable: watch::Receiver<bool>,
         refused: Arc<AtomicU64>,
         mut requests: Requests,
@@ -118,7 +119,8 @@ impl Sources {
                     let feed = Feed { sources: self.clone(), key, seen: None, wake: wake.clone(), refused };
                     let reachable = reachable.clone();
                     let pause = move |delay| until_ready(delay, reachable.clone());
-                    let watch = run_watch(watch_objects(objects, config), feed, fastrand::f64, pause);
+                    let stream = watch_objects(objects, config, &budget, Weight::WHOLE);
+                    let watch = run_watch(stream, feed, fastrand::f64, pause);
                     running.push(Abortable::new(watch, registration));
                 }
                 Some(_) = running.next(), if !running.is_empty() => {}

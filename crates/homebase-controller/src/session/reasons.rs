@@ -23,6 +23,7 @@ pub(super) fn reason_of(category: Category) -> FailureReason {
         | Category::Invalid
         | Category::Malformed
         | Category::Inadmissible
+        | Category::OverBudget
         | Category::Other => FailureReason::ServerError,
     }
 }

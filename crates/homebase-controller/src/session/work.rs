@@ -11,6 +11,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use homebase_core::{ClusterId, Namespaces, Retry};
 use homebase_fleet::session::Circuit;
+use homebase_kube::budget::Budget;
 use kube::Client;
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
@@ -78,6 +79,7 @@ impl Work {
             reachable: is_reachable,
             doubt: doubts.doubt.clone(),
             unserved: doubts.unserved.clone(),
+            budget: Budget::new(hub.settings.memory_per_cluster, hub.memory.clone()),
         };
         let engagement = Engagement {
             cluster: cluster.id.clone(),

@@ -206,3 +206,18 @@ fn an_object_of_a_namespace_that_was_not_asked_for_is_not_taken() {
     assert_eq!(store.get(&ObjectKey::new("b", "x")), Some("100".to_owned()));
     assert_eq!(store.keys().len(), 2);
 }
+
+#[test]
+fn what_one_namespace_forgets_the_others_keep() {
+    let store = Store::default();
+    let mut other = object("a", "1");
+    other.metadata.namespace = Some("other".to_owned());
+    for (namespace, object) in [("ns", object("a", "1")), ("other", other)] {
+        store.on_in(namespace, Event::<ConfigMap>::Init, view);
+        store.on_in(namespace, Event::InitApply(object), view);
+        store.on_in(namespace, Event::<ConfigMap>::InitDone, view);
+    }
+    store.forget("ns");
+    assert!(!store.is_synced_in("ns") && store.is_synced_in("other"));
+    assert_eq!(store.keys(), [ObjectKey::new("other", "a")]);
+}

@@ -108,6 +108,7 @@ fn feed(grant: Grant) -> (Feed<ConfigMap, String, OnChange>, Arc<Mutex<usize>>) 
         reachable,
         doubt: Arc::default(),
         unserved: Arc::default(),
+        budget: homebase_kube::budget::Budget::unlimited(),
     };
     let calls: Arc<Mutex<usize>> = Arc::default();
     let counted = calls.clone();
@@ -205,5 +206,27 @@ async fn a_refused_object_is_told_until_a_listing_holds_none_and_takes_nothing_a
     assert_eq!(known.len(), 2, "{known:?}");
     feed.event(Event::Init);
     feed.event(Event::InitDone);
+    assert_eq!(feed.watching.board.missing(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_over_its_budget_is_forgotten_and_nothing_is_concluded_from_absence() {
+    let (mut feed, _) = feed(Grant::Required);
+    let mut object = ConfigMap::default();
+    (object.metadata.name, object.metadata.namespace) = (Some("a".to_owned()), Some("ns".to_owned()));
+    for event in [Event::Init, Event::InitApply(object.clone()), Event::InitDone, Event::Init] {
+        feed.event(event);
+    }
+    feed.failure(Category::OverBudget, "too much");
+    assert_eq!(feed.store.keys(), []);
+    assert!(!feed.store.is_synced() && !feed.store.is_synced_in("ns") && !feed.store.is_settled_in("ns"));
+    assert!(feed.forbidden.load(std::sync::atomic::Ordering::Relaxed), "it waits for long");
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    feed.watching.board.answered(true);
+    assert_eq!(feed.watching.board.missing().as_deref(), Some("ConfigMap (MemoryBudget: too much)"));
+    for event in [Event::Init, Event::InitApply(object), Event::InitDone] {
+        feed.event(event);
+    }
+    assert!(feed.store.is_synced());
     assert_eq!(feed.watching.board.missing(), None);
 }

@@ -19,6 +19,10 @@ use super::{io, tls};
 
 /// Changes the answer to a request, which is named by its path and query.
 type Change = dyn Fn(&str, &mut Value) + Send + Sync;
+/// The pieces of the body of an answer that the front gives itself.
+pub type OwnAnswer = Box<dyn Iterator<Item = Vec<u8>> + Send>;
+/// Answers a request itself, which is named by method, path and query.
+type Answer = dyn Fn(&str) -> Option<OwnAnswer> + Send + Sync;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The front. Dropping it closes its port.
@@ -36,6 +40,7 @@ struct Way {
     client: Arc<ClientConfig>,
     record: Arc<Mutex<Vec<String>>>,
     change: Box<Change>,
+    answer: Box<Answer>,
 }
 
 impl Interceptor {
@@ -47,6 +52,21 @@ impl Interceptor {
         plane: &ControlPlane,
         change: impl Fn(&str, &mut Value) + Send + Sync + 'static,
     ) -> Result<Self> {
+        Self::begin(plane, Box::new(change), Box::new(|_| None)).await
+    }
+
+    /// A front that answers a request itself, with 200 and a body that is sent piece by piece, where `answer` says so.
+    ///
+    /// # Errors
+    /// As for [`Interceptor::start`].
+    pub async fn answering(
+        plane: &ControlPlane,
+        answer: impl Fn(&str) -> Option<OwnAnswer> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::begin(plane, Box::new(|_, _| {}), Box::new(answer)).await
+    }
+
+    async fn begin(plane: &ControlPlane, change: Box<Change>, answer: Box<Answer>) -> Result<Self> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(io("listen at an interceptor on"))?;
         let port = listener.local_addr().map_err(io("listen at an interceptor on"))?.port();
@@ -59,7 +79,8 @@ impl Interceptor {
                 source,
             })?,
             record: record.clone(),
-            change: Box::new(change),
+            change,
+            answer,
         };
         let accepting = tokio::spawn(accept(listener, Arc::new(way)));
         Ok(Self { port, record, accepting })
@@ -107,6 +128,16 @@ async fn serve(stream: TcpStream, way: &Way) -> std::result::Result<(), Failure>
     let asked = first.rsplit_once(' ').map_or(first, |(asked, _)| asked).to_owned();
     way.record.lock().unwrap_or_else(PoisonError::into_inner).push(asked.clone());
 
+    if let Some(pieces) = (way.answer)(&asked) {
+        client
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")
+            .await?;
+        for piece in pieces {
+            client.write_all(&piece).await?;
+        }
+        client.shutdown().await?;
+        return Ok(());
+    }
     let server = TcpStream::connect(way.apiserver).await?;
     let name = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
     let mut server = TlsConnector::from(way.client.clone()).connect(name, server).await?;

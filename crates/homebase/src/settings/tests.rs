@@ -71,3 +71,13 @@ fn limits_are_inclusive() {
     assert!(settings(&["--cluster-qps=10000", "--cluster-max-in-flight=1"]).is_ok());
     assert_eq!(settings(&["--cluster-qps=10001"]).unwrap_err(), [InvalidSetting::Qps(10_001)]);
 }
+
+#[test]
+fn the_memory_of_a_cluster_is_given_in_mebibytes() {
+    use homebase_kube::budget::DEFAULT_MEMORY_PER_CLUSTER;
+    assert_eq!(settings(&[]).unwrap().memory_per_cluster, DEFAULT_MEMORY_PER_CLUSTER);
+    assert_eq!(settings(&["--memory-per-cluster=32"]).unwrap().memory_per_cluster, 32 * 1024 * 1024);
+    for (argument, value) in [("--memory-per-cluster=15", 15), ("--memory-per-cluster=16385", 16_385)] {
+        assert_eq!(settings(&[argument]).unwrap_err(), [InvalidSetting::Memory(value)]);
+    }
+}

@@ -10,6 +10,7 @@ use homebase_api::labels::ZONE;
 use homebase_core::Namespaces;
 use homebase_iris::cluster::{NodeZones, Unread};
 use homebase_kube::Category;
+use homebase_kube::budget::Weight;
 use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
 use k8s_openapi::api::core::v1::Node;
@@ -108,6 +109,7 @@ impl Nodes {
     ) -> Watch {
         let (client, reachable) = (engagement.client.clone(), engagement.watching.reachable.clone());
         let (nodes, refused) = (self.clone(), engagement.watching.board.refused.clone());
+        let budget = engagement.watching.budget.clone();
         let run = async move {
             nodes.0.asked.notified().await;
             let mut feed = Feed::new(nodes.clone(), wake.clone());
@@ -117,7 +119,7 @@ impl Nodes {
                 until_ready(pause_of(delay, forbidden.load(Ordering::Relaxed)), reachable.clone())
             };
             let api: Api<PartialObjectMeta<Node>> = Api::all(client);
-            let stream = watch_objects(api, watch_config());
+            let stream = watch_objects(api, watch_config(), &budget, Weight::VIEW);
             // In a box: most clusters wait here only, and a future is as large as its largest state.
             let watch = Box::pin(run_watch(stream, feed, fastrand::f64, pause));
             tokio::join!(watch, nodes.end_patience(wake));

@@ -49,7 +49,7 @@ impl IrisClusterReconciler {
         let (this, gate) = (self.clone(), gate.clone());
         self.engagement.watching.objects::<DeserializeGuard<IrisCluster>, _>(
             &self.engagement.client,
-            Subject::of("IrisCluster"),
+            Subject::of("IrisCluster").weighing(homebase_kube::budget::Weight::LARGE),
             &self.objects,
             Primary::of,
             move |changes: Vec<Change<Primary<IrisCluster>>>| {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use homebase_core::ObjectKey;
+use homebase_kube::budget::Budget;
 use homebase_kube::client::{ClientLimits, build_client};
 use homebase_kube::destination::DestinationPolicy;
 use homebase_kube::observe::Observer;
@@ -55,7 +56,13 @@ async fn sources_of_a_lost_cluster_are_asked_for_when_it_answers_again_and_not_b
     let (cluster, reachable) = watch::channel(false);
     let (sources, requests) = Sources::new();
     let client = lost(&asked).await;
-    let running = tokio::spawn(sources.clone().run(client, reachable, Arc::default(), requests, |_| {}));
+    let running = tokio::spawn(sources.clone().run(
+        (client, Budget::unlimited()),
+        reachable,
+        Arc::default(),
+        requests,
+        |_| {},
+    ));
     for name in ["a", "b"] {
         sources.get(&ObjectKey::new("ns", name));
     }

@@ -90,6 +90,8 @@ fn start() -> Setting {
         conventions: Vec::new(),
         fleet_brake: 0,
         max_object_series: 100,
+        memory_per_cluster: homebase_kube::budget::DEFAULT_MEMORY_PER_CLUSTER,
+        memory_limit: None,
         insecure: crate::registration::Insecure::Refused,
         gate: homebase_kube::gate::WriteGate::open(),
     };

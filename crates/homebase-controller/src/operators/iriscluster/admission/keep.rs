@@ -8,6 +8,7 @@ use std::time::Duration;
 use homebase_api::{annotations, labels};
 use homebase_iris::cluster::{NoPlacement, Placement};
 use homebase_kube::Category;
+use homebase_kube::budget::Weight;
 use homebase_kube::policy::{PolicyError, PolicyVersion, apply_policy};
 use homebase_kube::relist::watch_objects;
 use homebase_kube::watch::{Listener, run_watch, watch_config};
@@ -96,6 +97,8 @@ impl Keeper {
         let stream = watch_objects(
             api,
             watch_config().fields(&format!("metadata.name={}", self.admission.0.policy.name)),
+            &self.engagement.watching.budget,
+            Weight::VIEW,
         );
         let reachable = self.engagement.watching.reachable.clone();
         let pause = move |delay: Duration| {
