@@ -8,7 +8,7 @@ use homebase_testkit::{AuditMark, ControlPlane, eventually};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use super::pool::{apply_iris, connections, fleet, lease, no_connection, wait_deployment};
+use super::pool::{apply_iris, connections, fleet, lease, no_connection, settled, wait_deployment};
 use crate::support::{Fleet, Identities, Metrics, Registration, SOON, hub_requests};
 
 /// Registers a cluster and has it run one Deployment.
@@ -17,6 +17,8 @@ async fn engage(fleet: &Fleet, plane: &ControlPlane, name: &str) -> Registration
     fleet.wait_cluster_ready(name).await;
     apply_iris(plane, name, "app", 1).await;
     wait_deployment(plane, (name, "app"), 1).await;
+    // The status of the Iris follows its Deployment.
+    settled(plane).await;
     registration
 }
 
