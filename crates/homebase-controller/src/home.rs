@@ -51,7 +51,9 @@ impl HomeHealth {
         let words = text::line(words, MAX_WORDS);
         self.note(match category {
             // What is not found is the namespace of the hub.
-            Category::Unauthorized | Category::Forbidden | Category::NotFound => Answer::Refused(words),
+            Category::Unauthorized | Category::Forbidden | Category::Denied | Category::NotFound => {
+                Answer::Refused(words)
+            }
             _ => Answer::Silent(words),
         });
     }

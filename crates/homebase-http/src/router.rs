@@ -89,19 +89,16 @@ async fn answer_metrics(State(answers): State<Answers>, headers: HeaderMap) -> R
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
         return response;
     };
+    let is_open = exposition::wants_open_metrics(&headers);
     let make = move || {
         let page = source();
+        let page = if is_open { page } else { page.map(|page| exposition::to_prometheus(&page)) };
         drop(place);
         page
     };
+    let format = if is_open { exposition::OPEN_METRICS } else { exposition::PROMETHEUS };
     match compute(make, answers.timeout).await {
-        Ok(Ok(metrics)) if exposition::wants_open_metrics(&headers) => {
-            ([(header::CONTENT_TYPE, exposition::OPEN_METRICS)], metrics).into_response()
-        }
-        Ok(Ok(metrics)) => {
-            let metrics = exposition::to_prometheus(&metrics);
-            ([(header::CONTENT_TYPE, exposition::PROMETHEUS)], metrics).into_response()
-        }
+        Ok(Ok(metrics)) => ([(header::CONTENT_TYPE, format)], metrics).into_response(),
         Ok(Err(fmt::Error)) => {
             tracing::error!("cannot render the metrics");
             text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be rendered\n".to_owned())

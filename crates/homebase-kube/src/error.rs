@@ -152,12 +152,16 @@ pub fn categorize(error: &kube::Error) -> Category {
     }
 }
 
-/// Whether the words of a 403 are those of admission. Both begin with `… is forbidden: `; authorization goes on with who
-/// may not do what, and a gateway has words of its own.
+/// Whether the words of a 403 are those of admission: a webhook says so, a plugin goes on after `… is forbidden: ` with what
+/// is wrong with the object, and authorization with who may not do what. A gateway has words of its own.
 fn is_denied(message: &str) -> bool {
-    message
-        .split_once(" is forbidden: ")
-        .is_some_and(|(_, why)| !why.to_ascii_lowercase().starts_with("user "))
+    let by_webhook = message.contains("admission webhook") && message.contains("denied the request");
+    let by_plugin = |(_, why): (&str, &str)| {
+        let why = why.to_ascii_lowercase();
+        // What may not be set without a permission is a missing permission.
+        !why.starts_with("user ") && !why.starts_with("cannot set blockownerdeletion")
+    };
+    by_webhook || message.split_once(" is forbidden: ").is_some_and(by_plugin)
 }
 
 /// Sorts an error of a connection: the first cause in its chain that says something.

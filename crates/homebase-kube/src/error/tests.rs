@@ -36,6 +36,11 @@ fn a_refusal_of_admission_is_no_missing_permission() {
         ("pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\"", Category::Denied),
         ("secrets is forbidden: User \"u\" cannot list resource \"secrets\"", Category::Forbidden),
         ("roles \"r\" is forbidden: user \"u\" is attempting to grant RBAC permissions", Category::Forbidden),
+        ("admission webhook \"policy.example.com\" denied the request: no", Category::Denied),
+        (
+            "pods \"a\" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to it",
+            Category::Forbidden,
+        ),
         ("<html>no</html>", Category::Forbidden),
     ] {
         let status = Status { code: 403, message: message.to_owned(), ..Status::default() };
